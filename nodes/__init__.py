@@ -1,0 +1,1 @@
+"""The built-in nodes, a file a subject."""

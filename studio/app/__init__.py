@@ -1,0 +1,1 @@
+"""The application without Qt: documents, actions, settings, session, recovery."""

@@ -1,0 +1,1 @@
+"""The torch library: families, schedules, samplers, guidance, denoising, previews, weights."""

@@ -1,0 +1,1 @@
+"""Runs a graph: content keys, plan, cache, executor, residency, events."""

@@ -1,0 +1,1 @@
+"""What lies on disk: models, outputs, the run queue, the database."""

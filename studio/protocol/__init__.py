@@ -1,0 +1,1 @@
+"""The seam between window and worker."""

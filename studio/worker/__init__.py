@@ -1,0 +1,1 @@
+"""The process that owns torch and all node code."""
