@@ -137,7 +137,7 @@ class ValueRefused(NodeError):
 class NodeFailed(NodeError):
     """A node raised. `node` is its id, `type` its type, `socket` the offending socket where known, `trace` the node's own traceback."""
 
-    def __init__(self, what: str, *, node: str, type: str, socket: str = "", mend: str = "", trace: str = "") -> None:  # noqa: A002
+    def __init__(self, what: str, *, node: str, type: str, socket: str = "", mend: str = "", trace: str = "") -> None:
         super().__init__(what, where=f"{node}.{socket}" if socket else node, mend=mend)
         self.node = node
         self.type = type
@@ -152,7 +152,8 @@ class OutOfMemory(NodeError):
         size = f" ({needed / 2**30:.1f} GiB more were asked for)" if needed else ""
         super().__init__(
             f"{device} has too little memory{size}.",
-            mend=mend or "Make the picture smaller, lower the batch size, or choose a smaller number format for the model.",
+            mend=mend
+            or "Make the picture smaller, lower the batch size, or choose a smaller number format for the model.",
         )
         self.device = device
         self.needed = needed
