@@ -1,0 +1,283 @@
+"""What crosses between a window (or the command line) and the worker. Frozen values; `codec` turns them into bytes and checks them.
+
+A graph crosses as an edit against one that the worker holds already (`GraphChange`), so that a run of an unchanged graph of
+10,000 nodes costs a few bytes. Pixels never cross here: a `Picture` says where in the shared memory they lie.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, NewType, TypeAlias
+
+from studio.graph.check import Problem
+from studio.graph.edits import AnyEdit, Batch
+from studio.graph.graph import NodeId
+from studio.graph.spec import Catalog
+
+VERSION: Final = 1
+"""Of this file's messages. Both sides must have the same."""
+
+RunId = NewType("RunId", str)
+"""Chosen by whoever asks for the run; unique across restarts."""
+
+
+@dataclass(frozen=True, slots=True)
+class GraphChange:
+    """The graph of revision `revision`: that of revision `base`, changed by `edit`. Revision 0 is the empty graph."""
+
+    revision: int
+    base: int = 0
+    edit: AnyEdit = field(default_factory=lambda: Batch(()))
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Pixels in the shared memory: 8-bit RGB or RGBA, rows without padding, top row first.
+
+    The slot is reused; the reader compares `sequence` with the slot's own before and after copying, and drops the picture where they
+    differ.
+    """
+
+    slot: int
+    sequence: int
+    width: int
+    height: int
+    channels: int = 3
+
+
+# From the window to the worker
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Compute what the wanted nodes need. Without `wanted`: all nodes that have an effect, or else all that feed no other."""
+
+    run: RunId
+    graph: GraphChange
+    wanted: tuple[NodeId, ...] = ()
+    out: str = ""
+    """The folder for outputs. Empty: the library's own."""
+    workflow: str = ""
+    """The workflow file's text, to be written into outputs. Empty: none is written."""
+    previews: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """End the run at its next step."""
+
+    run: RunId
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Hold the run at its next step."""
+
+    run: RunId
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Let a paused run go on."""
+
+    run: RunId
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Show what an output of a node of the last run holds; answered by `Fetched` with the same `request`."""
+
+    request: int
+    node: NodeId
+    output: str
+    index: int = 0
+    """Which item, of a batch or list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """Finish what must not be lost, and exit."""
+
+
+Message: TypeAlias = Run | Cancel | Pause | Resume | Fetch | Shutdown
+
+
+# From the worker to the window
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A place where models run. Memory in bytes; None where the system does not tell."""
+
+    name: str
+    title: str
+    memory_total: int | None = None
+    memory_free: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The worker can run graphs."""
+
+    version: int
+    pid: int
+    catalog: str
+    """Fingerprint of its node types."""
+    devices: tuple[Device, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogSent:
+    """All node types, and which plugins were skipped and why (name, sentence)."""
+
+    catalog: Catalog
+    broken: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """Sent every second by a thread of its own, and so missing while native code holds the interpreter."""
+
+    seconds: float
+    """Since the worker started."""
+    memory: int
+    """Resident bytes of the worker."""
+    run: RunId | None = None
+    node: NodeId | None = None
+    silent: float = 0.0
+    """Seconds since the running node last reported anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A line that node code, or the worker itself, wrote. `level` as in `logging`."""
+
+    text: str
+    level: str = "INFO"
+    node: NodeId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunRefused:
+    """The graph cannot run; nothing was computed."""
+
+    run: RunId
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """The plan: nodes to compute in order, and nodes whose kept results are used instead."""
+
+    run: RunId
+    planned: int
+    cached: tuple[NodeId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStarted:
+    run: RunId
+    node: NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """Step `index` (from 1) of `of` is done; `sigma` is the noise level reached. `left` is the estimated time to the node's end, in seconds."""
+
+    run: RunId
+    node: NodeId
+    index: int
+    of: int
+    sigma: float = 0.0
+    left: float | None = None
+    preview: Picture | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFinished:
+    """`shown` is a small picture of the first pictorial output, where there is one."""
+
+    run: RunId
+    node: NodeId
+    type: str
+    seconds: float
+    cached: bool = False
+    shown: Picture | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFailed:
+    """A node raised; what needs it will not run, the rest goes on."""
+
+    run: RunId
+    node: NodeId
+    type: str
+    what: str
+    socket: str = ""
+    mend: str = ""
+    trace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputWritten:
+    """A file is complete under its final name. `media` is `image`, `audio`, `video` or `other`."""
+
+    run: RunId
+    node: NodeId
+    path: str
+    media: str = "image"
+
+
+@dataclass(frozen=True, slots=True)
+class RunPaused:
+    run: RunId
+    node: NodeId
+    step: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunResumed:
+    run: RunId
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """`state` is `done`, `failed` (some node failed) or `cancelled`."""
+
+    run: RunId
+    state: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """Answer to `Fetch`: a picture, or a text for what is not a picture; `count` items, `width` x `height` of the whole picture."""
+
+    request: int
+    node: NodeId
+    output: str
+    type: str = ""
+    picture: Picture | None = None
+    text: str = ""
+    count: int = 1
+    width: int = 0
+    height: int = 0
+
+
+Event: TypeAlias = (
+    Ready
+    | CatalogSent
+    | Heartbeat
+    | Log
+    | RunRefused
+    | RunStarted
+    | NodeStarted
+    | Stepped
+    | NodeFinished
+    | NodeFailed
+    | OutputWritten
+    | RunPaused
+    | RunResumed
+    | RunFinished
+    | Fetched
+)
