@@ -72,7 +72,31 @@ def _plain(graph: Graph) -> _Unfolding:
     return _Unfolding(dict(graph.nodes), dict(graph.links), muted, bypassed)
 
 
+def _refuse_explosion(graph: Graph) -> None:
+    """Count what the subgraphs unfold into before doing it, each definition once."""
+    sizes: dict[SubgraphId, int] = {}
+    waiting = [(id, False) for id in graph.subgraphs]
+    begun: set[SubgraphId] = set()
+    while waiting:
+        id, parts_known = waiting.pop()
+        if parts_known:
+            sizes[id] = _size(graph.subgraphs[id].graph, sizes)
+        elif id not in begun and id in graph.subgraphs:
+            begun.add(id)
+            waiting.append((id, True))
+            parts = {subgraph_of(node.type) for node in graph.subgraphs[id].graph.nodes.values()}
+            waiting.extend((part, False) for part in parts if part is not None)
+    if _size(graph, sizes) > MOST_NODES:
+        raise DocumentError(f"The subgraphs unfold into more than {MOST_NODES} nodes.")
+
+
+def _size(graph: Graph, sizes: Mapping[SubgraphId, int]) -> int:
+    parts = (subgraph_of(node.type) for node in graph.nodes.values())
+    return sum(1 if part is None else 1 + sizes.get(part, 0) for part in parts)
+
+
 def _unfold(graph: Graph) -> _Unfolding:
+    _refuse_explosion(graph)
     done = _Unfolding()
     waiting: deque[tuple[str, Graph, frozenset[SubgraphId], Mode]] = deque([("", graph, frozenset(), Mode.ACTIVE)])
     ports_in: dict[Socket, tuple[Socket, ...]] = {}
@@ -105,8 +129,6 @@ def _unfold(graph: Graph) -> _Unfolding:
             done.links[Socket(NodeId(prefix + input.node), input.name)] = Socket(
                 NodeId(prefix + output.node), output.name
             )
-        if len(done.nodes) + len(waiting) > MOST_NODES:
-            raise DocumentError(f"The subgraphs unfold into more than {MOST_NODES} nodes.")
     _set_values(done, ports_in, values)
     _join_ports(done, ports_in, ports_out)
     return done

@@ -53,7 +53,8 @@ def list_of(item: SocketType) -> SocketType:
 
 
 def one_of(*options: SocketType) -> SocketType:
-    return SocketType(" | ".join(str(option) for option in options), options=options)
+    flat = tuple(dict.fromkeys(one for option in options for one in (option.options or (option,))))
+    return flat[0] if len(flat) == 1 else SocketType(" | ".join(map(str, flat)), options=flat)
 
 
 def variable(name: str) -> SocketType:
