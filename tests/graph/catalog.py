@@ -33,7 +33,10 @@ CATALOG = Catalog.of(
         NodeSpec("image/Save", "Save", inputs=(Input("image", IMAGE),), effect=True),
         NodeSpec("latent/Empty", "Empty", outputs=(Output("latent", LATENT),)),
         NodeSpec(
-            "latent/Decode", "Decode", inputs=(Input("latent", LATENT), Input("vae", VAE)), outputs=(Output("image", IMAGE),)
+            "latent/Decode",
+            "Decode",
+            inputs=(Input("latent", LATENT), Input("vae", VAE)),
+            outputs=(Output("image", IMAGE),),
         ),
         NodeSpec(
             "logic/Switch",

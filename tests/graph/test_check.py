@@ -12,7 +12,9 @@ from studio.graph.types import IMAGE, LATENT
 from tests.graph.catalog import CATALOG, ends, graph_of
 
 PICTURE = graph_of(
-    {"load": "image/Load", "blur": "image/Blur", "save": "image/Save"}, blur__image="load.image", save__image="blur.image"
+    {"load": "image/Load", "blur": "image/Blur", "save": "image/Save"},
+    blur__image="load.image",
+    save__image="blur.image",
 )
 
 
@@ -72,7 +74,9 @@ def test_the_wrong_type_is_refused_with_a_node_that_would_convert() -> None:
 
 
 def test_unknown_nodes_and_sockets() -> None:
-    graph = graph_of({"x": "other/Thing", "save": "image/Save", "load": "image/Load"}, save__image="x.image", x__in="load.depth")
+    graph = graph_of(
+        {"x": "other/Thing", "save": "image/Save", "load": "image/Load"}, save__image="x.image", x__in="load.depth"
+    )
     assert (Kind.UNKNOWN_NODE, "x") in kinds(graph)
     graph = graph_of({"save": "image/Save", "load": "image/Load"}, save__image="load.depth")
     assert kinds(graph) == [(Kind.UNKNOWN_SOCKET, "load.depth")]
@@ -98,7 +102,11 @@ def test_a_circle_is_found_once_and_named() -> None:
 
 def test_two_circles_are_two_findings() -> None:
     graph = graph_of(
-        {name: "image/Blur" for name in "abcd"}, a__image="b.image", b__image="a.image", c__image="d.image", d__image="c.image"
+        dict.fromkeys("abcd", "image/Blur"),
+        a__image="b.image",
+        b__image="a.image",
+        c__image="d.image",
+        d__image="c.image",
     )
     assert [one.kind for one in check(graph, CATALOG)] == [Kind.CYCLE, Kind.CYCLE]
 
@@ -129,7 +137,9 @@ def test_missing_and_endless_subgraphs_are_named() -> None:
     (problem,) = check(graph, CATALOG)
     assert (problem.kind, problem.node) == (Kind.BROKEN_SUBGRAPH, "s")
     inside = graph_of({"again": subgraph_type(SubgraphId("me"))})
-    graph, _ = SetSubgraph(SubgraphId("me"), Subgraph("Me", inside)).apply(graph_of({"s": subgraph_type(SubgraphId("me"))}))
+    graph, _ = SetSubgraph(SubgraphId("me"), Subgraph("Me", inside)).apply(
+        graph_of({"s": subgraph_type(SubgraphId("me"))})
+    )
     (problem,) = check(graph, CATALOG)
     assert "contains itself" in problem.what
 

@@ -45,7 +45,9 @@ def test_edits_carry_their_kind() -> None:
     edit: AnyEdit = Batch(
         (
             SetParameter(NodeId("a"), "text", "x"),
-            InSubgraph(SubgraphId("s"), AddNodes({NodeId("b"): Node("image/Load")}, {ends("b.image"): ends("a.image")})),
+            InSubgraph(
+                SubgraphId("s"), AddNodes({NodeId("b"): Node("image/Load")}, {ends("b.image"): ends("a.image")})
+            ),
         ),
         "both",
     )

@@ -38,7 +38,12 @@ def test_reroutes_vanish_however_many() -> None:
 
 
 def test_reroutes_in_a_circle_end() -> None:
-    graph = graph_of({"r1": REROUTE, "r2": REROUTE, "save": "image/Save"}, r1__value="r2.value", r2__value="r1.value", save__image="r1.value")
+    graph = graph_of(
+        {"r1": REROUTE, "r2": REROUTE, "save": "image/Save"},
+        r1__value="r2.value",
+        r2__value="r1.value",
+        save__image="r1.value",
+    )
     assert flatten(graph, CATALOG).nodes[NodeId("save")].inputs == {}
 
 
@@ -65,7 +70,11 @@ def test_muting_takes_along_what_needs_the_node() -> None:
 
 
 def instance(**parameters: object) -> Graph:
-    graph = graph_of({"load": "image/Load", "soft": subgraph_type(SOFT), "save": "image/Save"}, soft__image="load.image", save__image="soft.image")
+    graph = graph_of(
+        {"load": "image/Load", "soft": subgraph_type(SOFT), "save": "image/Save"},
+        soft__image="load.image",
+        save__image="soft.image",
+    )
     graph = replace(graph, subgraphs={SOFT: SOFTEN})
     for name, value in parameters.items():
         graph, _ = SetParameter(NodeId("soft"), name, value).apply(graph)
@@ -88,7 +97,9 @@ def test_two_instances_share_a_definition_and_keep_their_own_values() -> None:
     graph = instance(radius=9.0)
     other = NodeId("soft_2")
     graph = replace(
-        graph, nodes={**graph.nodes, other: Node(subgraph_type(SOFT))}, links={**graph.links, ends("soft_2.image"): ends("load.image")}
+        graph,
+        nodes={**graph.nodes, other: Node(subgraph_type(SOFT))},
+        links={**graph.links, ends("soft_2.image"): ends("load.image")},
     )
     flat = flatten(graph, CATALOG)
     assert flat.nodes[NodeId("soft/first")].parameters == {"radius": 9.0}
@@ -103,7 +114,11 @@ def test_nested_instances_pass_values_and_wires_through() -> None:
         inputs=(Port("picture", (ends("inner.image"),)), Port("amount", (ends("inner.radius"),))),
         outputs=(Port("result", (ends("inner.image"),)),),
     )
-    graph = graph_of({"load": "image/Load", "w": subgraph_type(outer), "save": "image/Save"}, w__picture="load.image", save__image="w.result")
+    graph = graph_of(
+        {"load": "image/Load", "w": subgraph_type(outer), "save": "image/Save"},
+        w__picture="load.image",
+        save__image="w.result",
+    )
     graph = replace(graph, subgraphs={SOFT: SOFTEN, outer: wrapper})
     graph, _ = SetParameter(NodeId("w"), "amount", 3.0).apply(graph)
     flat = flatten(graph, CATALOG)

@@ -38,7 +38,10 @@ def test_a_type_survives_its_text(one: SocketType) -> None:
     assert parse_type(one.to_plain()) == one
 
 
-@pytest.mark.parametrize("text", ["", "list[", "list[]", "a b", "~", "Image | ", "list[Image", "9", 7, None, "list[" * 50 + "Image" + "]" * 50])
+@pytest.mark.parametrize(
+    "text",
+    ["", "list[", "list[]", "a b", "~", "Image | ", "list[Image", "9", 7, None, "list[" * 50 + "Image" + "]" * 50],
+)
 def test_what_is_no_type_is_refused(text: object) -> None:
     with pytest.raises(CodecError):
         SocketType.from_plain(text)
@@ -82,7 +85,12 @@ def test_a_refusal_says_why(output: SocketType, input: SocketType, word: str) ->
 @given(plain_types, plain_types, plain_types)
 def test_conversions_need_no_middle_step(a: SocketType, b: SocketType, c: SocketType) -> None:
     """What converts into what converts further, converts: a reroute of another type never opens a new way."""
-    if ANY not in (a, b, c) and b.name in CONVERSIONS.get(a.name, ()) and c.name in CONVERSIONS.get(b.name, ()) and a != c:
+    if (
+        ANY not in (a, b, c)
+        and b.name in CONVERSIONS.get(a.name, ())
+        and c.name in CONVERSIONS.get(b.name, ())
+        and a != c
+    ):
         allowed = refusal(a, c) is None
         assert allowed or (b.name, c.name) == ("Text", "Choice")
 
