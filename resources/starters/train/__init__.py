@@ -1,0 +1,1 @@
+"""Trains the starter models from procedurally drawn data. See README.md."""
