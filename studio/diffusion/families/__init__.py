@@ -1,0 +1,1 @@
+"""Model families, one module each. A module with a `FAMILY` is found by being here; nothing else names it."""

@@ -1,0 +1,208 @@
+"""Stable Diffusion 1.x (Rombach et al. 2022, arXiv:2112.10752), and models of its shape of any size.
+
+A U-Net with cross-attention to the last hidden states of one CLIP text encoder. Sizes, the token window and the VAE's factor come
+from the configs: small models of this shape work as well.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from studio.diffusion.device import Dtypes
+from studio.diffusion.family import Detected, Encoded, Family
+from studio.diffusion.foreign import Foreign, config_of
+from studio.diffusion.model import Checkpoint, Conditioned, LatentFormat, LoadedModel, LoadedTextEncoder, LoadedVAE
+from studio.diffusion.noise_schedule import BetaSchedule
+from studio.diffusion.prediction import Prediction
+from studio.diffusion.preview import ProjectionOf
+from studio.diffusion.text import clip_hidden, tokenize
+from studio.diffusion.weights.components import clip_from_file, load_clip, load_network, network_from_file
+from studio.diffusion.weights.folder import ModelFolder, read_json
+from studio.diffusion.weights.header import TensorInfo
+from studio.diffusion.weights.single_file import SingleFile
+from studio.diffusion.weights.tokenizers import find_tokenizer, load_tokenizer
+from studio.graph.errors import ModelUnreadable, ValueRefused
+from studio.resources import resource
+
+_LDM = "model.diffusion_model."
+_VARIANTS = {9: "inpaint", 8: "instruct-pix2pix", 5: "depth", 7: "upscaler"}
+
+
+class StableDiffusion1(Family):
+    """SD 1.x."""
+
+    name: ClassVar[str] = "sd1"
+    title: ClassVar[str] = "Stable Diffusion 1"
+    prediction: ClassVar[Prediction] = Prediction.EPSILON
+    """Of single files, which don't say."""
+    padding: ClassVar[str | None] = None
+    """Padding token where it is not the end marker."""
+
+    def is_context(self, width: int) -> bool:
+        """Whether text embeddings of that width are this family's."""
+        return width != 1024
+
+    def detect(self, tensors: Mapping[str, TensorInfo]) -> Detected | None:
+        found = unet_shape(tensors)
+        if found is None:
+            return None
+        layout, context, channels, pooled = found
+        if pooled or not self.is_context(context):
+            return None
+        return Detected(self.name, _VARIANTS.get(channels, ""), layout)
+
+    def load_folder(self, folder: ModelFolder, dtypes: Dtypes) -> Checkpoint:
+        from diffusers import AutoencoderKL, UNet2DConditionModel
+        from transformers import CLIPTextModel
+
+        unet = load_network(folder, "unet", UNet2DConditionModel, dtypes.network)
+        vae = load_network(folder, "vae", AutoencoderKL, dtypes.vae)
+        encoder = load_clip(folder, "text_encoder", CLIPTextModel, dtypes.text_encoder)
+        tokenizer = load_tokenizer(folder.component("tokenizer"), "tokenizer", encoder)
+        schedule = folder.config("scheduler", "scheduler_config.json")
+        prediction = prediction_of(schedule, folder.path / "scheduler")
+        return self._assemble(unet, vae, (encoder,), (tokenizer,), schedule, prediction)
+
+    def load_file(self, file: SingleFile, dtypes: Dtypes, prediction: Prediction | None) -> Checkpoint:
+        from diffusers import AutoencoderKL, UNet2DConditionModel
+        from transformers import CLIPTextModel
+
+        configs = file.config or resource("families", self.name)
+        weights = file.weights()
+        encoder = clip_from_file(file, weights, configs, "text_encoder", CLIPTextModel, dtypes.text_encoder)
+        tokenizer = find_tokenizer(file.path, file.tokenizer, encoder, self.padding)
+        unet = network_from_file(file, weights, configs, "unet", UNet2DConditionModel, dtypes.network)
+        vae = network_from_file(file, weights, configs, "vae", AutoencoderKL, dtypes.vae)
+        schedule = read_json(configs / "scheduler" / "scheduler_config.json", "scheduler")
+        chosen = prediction or stated_prediction(file) or self.prediction
+        return self._assemble(unet, vae, (encoder,), (tokenizer,), schedule, chosen)
+
+    def _assemble(
+        self,
+        unet: nn.Module,
+        vae: nn.Module,
+        encoders: tuple[nn.Module, ...],
+        tokenizers: tuple[Foreign, ...],
+        schedule: Mapping[str, Foreign],
+        prediction: Prediction,
+    ) -> Checkpoint:
+        latents = kl_latents(vae)
+        loaded = LoadedVAE(self, vae, latents)
+        edge = config_of(unet).sample_size
+        height, width = (edge, edge) if isinstance(edge, int) else edge
+        return Checkpoint(
+            LoadedModel(
+                self,
+                unet,
+                prediction,
+                BetaSchedule.from_config(schedule),
+                latents,
+                (width * latents.factor, height * latents.factor),
+                ProjectionOf(loaded),
+            ),
+            LoadedTextEncoder(self, tokenizers, encoders),
+            loaded,
+        )
+
+    def encode(self, encoder: LoadedTextEncoder, prompts: Sequence[str], skip_layers: int = 0) -> Encoded:
+        check_prompts(prompts)
+        tokens = tokenize(encoder.tokenizers[0], encoder.encoders[0], prompts)
+        hidden, _ = clip_hidden(encoder.encoders[0], tokens.ids, skip_layers)
+        return Encoded(Conditioned(hidden), tokens.counts, tokens.window, tokens.cut)
+
+    def takes_guidance(self, model: LoadedModel) -> bool:
+        return bool(config_of(model.network).time_cond_proj_dim)
+
+    def call(
+        self, model: LoadedModel, x: Tensor, time: float, conditioned: Conditioned, guidance: float | None
+    ) -> Tensor:
+        unet = model.network
+        dtype = conditioned.embeds.dtype
+        wanted: int = config_of(unet).in_channels
+        if x.shape[1] != wanted:
+            raise ValueRefused(
+                f"This network takes {wanted} channels ({_VARIANTS.get(wanted, 'unknown')}), the latent has {x.shape[1]}.",
+                socket="model",
+                mend="Choose a plain text-to-image model.",
+            )
+        output: Tensor = unet(
+            x.to(dtype),
+            torch.full((x.shape[0],), time, dtype=torch.float32, device=x.device),
+            encoder_hidden_states=conditioned.embeds,
+            timestep_cond=self._guidance_embedding(unet, x, guidance),
+            added_cond_kwargs=dict(conditioned.extras) or None,
+            return_dict=False,
+        )[0]
+        return output.float()
+
+    def _guidance_embedding(self, unet: nn.Module, x: Tensor, guidance: float | None) -> Tensor | None:
+        """Sines and cosines of 1000 (guidance - 1) (Meng et al. 2022, arXiv:2210.03142), for distilled networks that take it."""
+        size = config_of(unet).time_cond_proj_dim
+        if guidance is None or not size:
+            return None
+        half: int = size // 2
+        frequencies = torch.exp(torch.arange(half, dtype=torch.float32) * -(math.log(10000.0) / (half - 1)))
+        angles = torch.tensor([(guidance - 1) * 1000.0], dtype=torch.float32)[:, None] * frequencies[None, :]
+        embedding = torch.cat([angles.sin(), angles.cos()], dim=1)
+        embedding = torch.nn.functional.pad(embedding, (0, int(size) - 2 * half))
+        return embedding.expand(x.shape[0], -1).to(x.device, next(unet.parameters()).dtype)
+
+
+def unet_shape(tensors: Mapping[str, TensorInfo]) -> tuple[str, int, int, bool] | None:
+    """(layout, width of the text embeddings, input channels, pooled conditioning) of a U-Net with cross-attention; None for others."""
+    for layout, prefix, entry, pooled in (
+        ("ldm", _LDM, "input_blocks.0.0.weight", "label_emb.0.0.weight"),
+        ("diffusers", "", "conv_in.weight", "add_embedding.linear_1.weight"),
+    ):
+        first = tensors.get(prefix + entry)
+        widths = {
+            info.shape[-1]
+            for name, info in tensors.items()
+            if name.startswith(prefix) and name.endswith("attn2.to_k.weight")
+        }
+        is_unet = any(name.startswith((f"{prefix}input_blocks.", f"{prefix}up_blocks.")) for name in tensors)
+        if first is not None and len(first.shape) == 4 and len(widths) == 1 and is_unet:
+            return layout, widths.pop(), first.shape[1], prefix + pooled in tensors
+    return None
+
+
+def kl_latents(vae: nn.Module) -> LatentFormat:
+    """Latent format of an AutoencoderKL, from its config."""
+    config = config_of(vae)
+    return LatentFormat(
+        channels=config.latent_channels,
+        factor=2 ** (len(config.block_out_channels) - 1),
+        scaling=config.scaling_factor,
+        shift=config.shift_factor or 0.0,
+    )
+
+
+def prediction_of(schedule: Mapping[str, Foreign], path: Path) -> Prediction:
+    """What the network predicts, after its scheduler config. Raises ModelUnreadable for a kind we do not know."""
+    stated = schedule.get("prediction_type", "epsilon")
+    try:
+        return Prediction(stated)
+    except ValueError as error:
+        raise ModelUnreadable(path, f"The prediction type '{stated}' is not known.", field="prediction_type") from error
+
+
+def stated_prediction(file: SingleFile) -> Prediction | None:
+    """What a single file says of its prediction: a marker tensor (a community convention) or its metadata; None where it is silent."""
+    if "v_pred" in file.tensors:
+        return Prediction.V
+    return {"v": Prediction.V, "epsilon": Prediction.EPSILON}.get(file.metadata.get("modelspec.prediction_type", ""))
+
+
+def check_prompts(prompts: Sequence[str]) -> None:
+    """Raises ValueRefused for an empty list (an empty prompt is fine)."""
+    if not prompts:
+        raise ValueRefused("The list of prompts is empty.", socket="prompt")
+
+
+FAMILY = StableDiffusion1()

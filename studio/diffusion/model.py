@@ -1,0 +1,108 @@
+"""What a loaded checkpoint is made of: the denoising network, the text encoders, the VAE, and what they produce."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
+
+from studio.diffusion.foreign import Foreign
+from studio.diffusion.noise_schedule import NoiseSchedule
+from studio.diffusion.prediction import Prediction
+
+if TYPE_CHECKING:
+    from studio.diffusion.family import Family
+    from studio.diffusion.preview import Projection
+
+
+@dataclass(frozen=True, slots=True)
+class LatentFormat:
+    """How latents of a model look. Latents between nodes are scaled: (what the VAE encodes - shift) * scaling."""
+
+    channels: int
+    factor: int
+    """Pixels along an edge for one latent pixel."""
+    scaling: float = 1.0
+    shift: float = 0.0
+
+    def shape(self, width: int, height: int, batch: int = 1) -> tuple[int, int, int, int]:
+        """(batch, channels, height, width) of the latent for a picture of that size in pixels, rounded down."""
+        return batch, self.channels, height // self.factor, width // self.factor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadedModel:
+    """A denoising network and what is needed to sample with it."""
+
+    family: Family
+    network: nn.Module
+    prediction: Prediction
+    noise: NoiseSchedule
+    latents: LatentFormat
+    size: tuple[int, int]
+    """(width, height) in pixels that the model was trained at."""
+    projection: Callable[[], Projection | None] = field(default=lambda: None)
+    """Latent to preview colours; None where nothing is known of the format."""
+
+    @property
+    def modules(self) -> tuple[nn.Module, ...]:
+        """What has to be on the device to sample."""
+        return (self.network,)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadedTextEncoder:
+    """Tokenizers and text encoders of a family, in the family's order."""
+
+    family: Family
+    tokenizers: tuple[Foreign, ...]
+    encoders: tuple[nn.Module, ...]
+
+    @property
+    def modules(self) -> tuple[nn.Module, ...]:
+        """What has to be on the device to encode."""
+        return self.encoders
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadedVAE:
+    """The autoencoder between pictures and latents."""
+
+    family: Family
+    network: nn.Module
+    latents: LatentFormat
+
+    @property
+    def modules(self) -> tuple[nn.Module, ...]:
+        """What has to be on the device to encode or decode."""
+        return (self.network,)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checkpoint:
+    """All parts that one file or folder holds; what it lacks is None."""
+
+    model: LoadedModel
+    text_encoder: LoadedTextEncoder | None
+    vae: LoadedVAE | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Conditioned:
+    """A prompt, or a list of prompts, as the network takes it."""
+
+    embeds: Tensor
+    """(prompts, tokens, width)."""
+    pooled: Tensor | None = None
+    """(prompts, width): one vector for the whole prompt, where the family has it."""
+    mask: Tensor | None = None
+    """(prompts, tokens): 1 where a token is to be seen, where the family masks."""
+    extras: Mapping[str, Tensor] = field(default_factory=dict)
+    """What else the family's network takes, by the name it gives it; first dimension = prompts."""
+
+    @property
+    def prompts(self) -> int:
+        """Number of prompts."""
+        return self.embeds.shape[0]

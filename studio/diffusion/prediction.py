@@ -1,0 +1,55 @@
+"""What a network predicts, and how that becomes a denoised latent.
+
+The numbers that scale tensors are computed in float32, operation by operation as diffusers' EulerDiscreteScheduler does it:
+a run of ours can then be compared with a pipeline bit for bit.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import numpy as np
+from torch import Tensor
+
+from studio.diffusion.process import EXPLODING, FLOW, NoisingProcess
+
+
+class Prediction(Enum):
+    """What the network's output means. The values are diffusers' `prediction_type` names."""
+
+    EPSILON = "epsilon"
+    """The noise (Ho et al. 2020, arXiv:2006.11239)."""
+    V = "v_prediction"
+    """Velocity between noise and picture (Salimans & Ho 2022, arXiv:2202.00512)."""
+    SAMPLE = "sample"
+    """The clean latent itself."""
+    FLOW = "flow_prediction"
+    """noise - x0 of flow matching."""
+
+    @property
+    def process(self) -> NoisingProcess:
+        """The process in which samplers run a model of this kind."""
+        return FLOW if self is Prediction.FLOW else EXPLODING
+
+    def model_input(self, x: Tensor, sigma: float) -> Tensor:
+        """`x` as the network wants it: of unit variance for networks trained on a variance-preserving process."""
+        if self is Prediction.FLOW:
+            return x
+        return x / float(_root(sigma))
+
+    def denoised(self, x: Tensor, sigma: float, output: Tensor) -> Tensor:
+        """Predicted x0 from the network's output at `x`. x and output: (batch, channels, ...) float32."""
+        match self:
+            case Prediction.EPSILON | Prediction.FLOW:
+                return x - sigma * output
+            case Prediction.V:
+                level = np.float32(sigma)
+                return output * float(-level / _root(sigma)) + x / float(level * level + np.float32(1))
+            case Prediction.SAMPLE:
+                return output
+
+
+def _root(sigma: float) -> np.float32:
+    """sqrt(sigma^2 + 1) in float32."""
+    level = np.float32(sigma)
+    return np.float32(np.sqrt(level * level + np.float32(1)))

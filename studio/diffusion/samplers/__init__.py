@@ -1,0 +1,67 @@
+"""Samplers: free functions from a state to the states that follow, by the names the community uses.
+
+A sampler is called `sampler(denoiser, start, sigmas, process)`; `sigmas` falls, and the run ends at its last entry. It yields the
+state after every step. It continues from whatever state it is given: from step 0 with an empty memory, or from a stored state,
+which gives the very numbers of the unbroken run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from studio.diffusion.samplers.ancestral import dpm_2_ancestral, dpmpp_2s_ancestral, euler_ancestral
+from studio.diffusion.samplers.ddim import ddim, ddpm, lcm
+from studio.diffusion.samplers.dpmpp import dpmpp_2m, dpmpp_2m_sde, dpmpp_3m_sde, dpmpp_sde
+from studio.diffusion.samplers.ode import dpm_2, euler, heun, lms
+from studio.diffusion.samplers.signature import SamplerFunction
+from studio.diffusion.samplers.uni_pc import uni_pc, uni_pc_bh2
+from studio.graph.errors import ValueRefused
+
+
+@dataclass(frozen=True, slots=True)
+class Sampler:
+    """A sampler and what a user wants to know of it."""
+
+    name: str
+    run: SamplerFunction
+    stochastic: bool = False
+    """Draws noise at every step; the same seed gives the same picture all the same."""
+    calls: int = 1
+    """Calls of the network a step (the last step may need fewer)."""
+    order: int = 1
+    """Order of accuracy."""
+
+    @property
+    def title(self) -> str:
+        """First line of the docstring: what it is, and where it comes from."""
+        return (self.run.__doc__ or "").strip().splitlines()[0]
+
+
+SAMPLERS: dict[str, Sampler] = {
+    sampler.name: sampler
+    for sampler in (
+        Sampler("euler", euler),
+        Sampler("euler_ancestral", euler_ancestral, stochastic=True),
+        Sampler("heun", heun, calls=2, order=2),
+        Sampler("dpm_2", dpm_2, calls=2, order=2),
+        Sampler("dpm_2_ancestral", dpm_2_ancestral, stochastic=True, calls=2, order=2),
+        Sampler("lms", lms, order=4),
+        Sampler("dpmpp_2m", dpmpp_2m, order=2),
+        Sampler("dpmpp_2s_ancestral", dpmpp_2s_ancestral, stochastic=True, calls=2, order=2),
+        Sampler("dpmpp_sde", dpmpp_sde, stochastic=True, calls=2, order=2),
+        Sampler("dpmpp_2m_sde", dpmpp_2m_sde, stochastic=True, order=2),
+        Sampler("dpmpp_3m_sde", dpmpp_3m_sde, stochastic=True, order=3),
+        Sampler("ddim", ddim),
+        Sampler("ddpm", ddpm, stochastic=True),
+        Sampler("uni_pc", uni_pc, order=3),
+        Sampler("uni_pc_bh2", uni_pc_bh2, order=3),
+        Sampler("lcm", lcm, stochastic=True),
+    )
+}
+
+
+def sampler(name: str) -> Sampler:
+    """The sampler of that name. Raises ValueRefused where there is none."""
+    if name not in SAMPLERS:
+        raise ValueRefused(f"There is no sampler '{name}'.", socket="sampler", mend=f"Known: {', '.join(SAMPLERS)}.")
+    return SAMPLERS[name]

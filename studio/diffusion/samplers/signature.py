@@ -1,0 +1,17 @@
+"""What every sampler function looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from studio.diffusion.process import NoisingProcess
+from studio.diffusion.step import Denoiser, StepState
+
+
+class SamplerFunction(Protocol):
+    """(denoiser, start, sigmas, process) -> the states after each of the steps that are left."""
+
+    def __call__(
+        self, denoiser: Denoiser, start: StepState, sigmas: Sequence[float], process: NoisingProcess = ...
+    ) -> Iterator[StepState]: ...

@@ -1,0 +1,165 @@
+"""A whole run: noise on the latent, the denoiser put together, the sampler's states one after the other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from studio.diffusion.denoise import OneForward
+from studio.diffusion.device import device_of
+from studio.diffusion.guidance import Guided
+from studio.diffusion.model import Conditioned, LoadedModel
+from studio.diffusion.noise import NoiseSource
+from studio.diffusion.samplers import sampler as find_sampler
+from studio.diffusion.step import StepState
+from studio.graph.errors import ValueRefused
+
+LARGEST_EDGE = 4096
+"""Latent pixels along an edge; beyond it the size is taken for a slip of the hand."""
+
+
+def sample(
+    model: LoadedModel,
+    positive: Conditioned,
+    negative: Conditioned | None,
+    latent: Tensor,
+    sigmas: Sequence[float],
+    *,
+    sampler: str = "euler",
+    guidance: float = 7.0,
+    seed: int = 0,
+    noise: Tensor | None = None,
+    start: StepState | None = None,
+) -> Iterator[StepState]:
+    """The states after each step of a run. Closing the generator cancels it; a stored state as `start` resumes or branches.
+
+    latent: (batch, channels, height, width) scaled latent; zeros for a picture from nothing. A batch of 1 becomes as large as the
+    list of prompts. sigmas: falling, the last 0, as `schedules.sigmas` makes them; work on an existing latent begins part of the way
+    down. seed: of the first item, see `noise.py`; `noise` of the latent's shape replaces the initial noise, and the sampler's own noise
+    still comes from the seed. With `start`, latent, seed and noise are not looked at.
+
+    Runs where the model's weights lie; states are float32 on that device. A resumed run equals the unbroken one bit for bit, as long
+    as the sampler is the same; another sampler starts with an empty memory. Raises ValueRefused at once for inputs that do not fit,
+    and in a step whose result is not finite.
+    """
+    check_sigmas(sigmas)
+    chosen = find_sampler(sampler)
+    if negative is None and guidance != 1 and not model.family.takes_guidance(model):
+        raise ValueRefused(
+            f"Guidance {guidance:g} needs a negative conditioning.",
+            socket="negative",
+            mend="Connect one (an empty prompt is fine), or set guidance to 1.",
+        )
+    if not math.isfinite(guidance):
+        raise ValueRefused("Guidance is not a finite number.", socket="guidance")
+    begin = (
+        started(model, latent, sigmas, seed, noise, prompts=positive.prompts)
+        if start is None
+        else _resumed(model, start, sigmas, sampler)
+    )
+    denoiser = make_denoiser(model, positive, negative, guidance)
+    return _run(chosen.run(denoiser, begin, sigmas, model.prediction.process), sampler)
+
+
+def make_denoiser(model: LoadedModel, positive: Conditioned, negative: Conditioned | None, guidance: float) -> Guided:
+    """The denoiser of a plain guided run. A network that takes guidance as an input gets it, and is not guided a second time."""
+    if model.family.takes_guidance(model):
+        return Guided(model, OneForward(model, guidance), positive)
+    return Guided(model, OneForward(model), positive, negative, guidance)
+
+
+def started(
+    model: LoadedModel,
+    latent: Tensor,
+    sigmas: Sequence[float],
+    seed: int,
+    noise: Tensor | None = None,
+    prompts: int = 1,
+) -> StepState:
+    """The state before the first step: alpha latent + sigma noise. Raises ValueRefused where latent or noise do not fit the model."""
+    _check_latent(model, latent)
+    clean = latent.detach().to(device_of(model.network), torch.float32)
+    if clean.shape[0] == 1 and prompts > 1:
+        clean = clean.expand(prompts, *clean.shape[1:])
+    source = NoiseSource.seeded(seed, clean.shape[0])
+    drawn = source.draw(clean)
+    if noise is not None:
+        if noise.shape != clean.shape:
+            raise ValueRefused(
+                f"The noise has the shape {tuple(noise.shape)}, the latent {tuple(clean.shape)}.", socket="noise"
+            )
+        drawn = noise.to(clean)
+    x = model.prediction.process.alpha(sigmas[0]) * clean + sigmas[0] * drawn
+    return StepState(0, sigmas[0], x, clean, rng=source.state)
+
+
+def check_sigmas(sigmas: Sequence[float]) -> None:
+    """Raises ValueRefused unless sigmas are finite, fall all the way, and end at 0 or above."""
+    if len(sigmas) < 2:
+        raise ValueRefused("A schedule needs at least one step.", socket="sigmas")
+    if not all(math.isfinite(sigma) for sigma in sigmas) or sigmas[-1] < 0:
+        raise ValueRefused("A schedule's sigmas must be finite and not negative.", socket="sigmas")
+    if any(following >= sigma for sigma, following in pairwise(sigmas)):
+        raise ValueRefused("A schedule's sigmas must fall from step to step.", socket="sigmas")
+
+
+def _check_latent(model: LoadedModel, latent: Tensor) -> None:
+    wanted = model.latents.channels
+    if latent.ndim < 3 or latent.shape[1] != wanted or 0 in latent.shape:
+        raise ValueRefused(
+            f"The latent has the shape {tuple(latent.shape)}; this model takes (batch, {wanted}, height, width).",
+            socket="latent",
+            mend="Make the latent with the VAE, or the empty latent, of the same checkpoint.",
+        )
+    if max(latent.shape[2:]) > LARGEST_EDGE:
+        raise ValueRefused(
+            f"The latent is {tuple(latent.shape[2:])} large.",
+            socket="latent",
+            mend=f"At most {LARGEST_EDGE} along an edge.",
+        )
+
+
+def _resumed(model: LoadedModel, start: StepState, sigmas: Sequence[float], sampler: str) -> StepState:
+    """`start` on the model's device, without the memory of another sampler. Raises ValueRefused where it is not on this schedule."""
+    if not 0 <= start.index < len(sigmas) - 1 or sigmas[start.index] != start.sigma:
+        raise ValueRefused(
+            f"The stored state (step {start.index}, sigma {start.sigma:g}) is not on this schedule.",
+            socket="start",
+            mend="Resume with the schedule and the steps that the run was started with.",
+        )
+    device = device_of(model.network)
+    memory = tuple(tensor.to(device) for tensor in start.memory) if start.sampler == sampler else ()
+    return replace(start, latent=start.latent.to(device), denoised=start.denoised.to(device), memory=memory)
+
+
+def _run(states: Iterator[StepState], sampler: str) -> Iterator[StepState]:
+    """The sampler's states, signed with its name, each found finite.
+
+    On a GPU the finding is looked at one step later, so that the next step is already queued.
+    """
+    behind: tuple[Tensor, int] | None = None
+    for state in states:
+        found = torch.isfinite(state.latent).all(), state.index
+        if found[0].is_cpu:
+            _require(*found)
+        else:
+            if behind is not None:
+                _require(*behind)
+            behind = found
+        yield replace(state, sampler=sampler)
+    if behind is not None:
+        _require(*behind)
+
+
+def _require(finite: Tensor, step: int) -> None:
+    if not finite:
+        raise ValueRefused(
+            f"The latent is not finite from step {step} on.",
+            socket="latent",
+            mend="Try a wider number format for the model (float32 or bfloat16), less guidance, or another file of the model.",
+        )

@@ -1,0 +1,39 @@
+"""The state of a denoising run between two steps: all that a sampler knows.
+
+Pausing is not asking for the next state, resuming is calling the sampler with a stored one, branching is that call with
+another denoiser, cancelling is closing the generator. Nothing is hidden in an object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from torch import Tensor
+
+Denoiser: TypeAlias = Callable[[Tensor, float], Tensor]
+"""(x, sigma) -> the predicted clean latent x0, of the shape of x. Float32 in and out."""
+
+RngState: TypeAlias = Tensor
+"""(batch, bytes) uint8 on the CPU: what `torch.Generator.get_state` says of every batch item's generator."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StepState:
+    """Where a run stands after `index` steps. Immutable; its tensors are never written to."""
+
+    index: int
+    """Steps done; 0 before the first."""
+    sigma: float
+    """Noise level of `latent`, in the sigmas of the model's noising process (`process.py`)."""
+    latent: Tensor
+    """(batch, channels, ...) float32."""
+    denoised: Tensor
+    """Predicted x0 of the last step, same shape: what a preview shows. Before the first step, the latent that noise was put on."""
+    memory: tuple[Tensor, ...] = ()
+    """What a multistep sampler remembers, newest first."""
+    rng: RngState | None = None
+    """What a stochastic sampler will draw next. Deterministic samplers hand it on untouched."""
+    sampler: str = ""
+    """Name of the sampler that made `memory`; another sampler starts with an empty one."""

@@ -1,0 +1,76 @@
+"""Prompts to token ids and embeddings, for the CLIP text encoders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from studio.diffusion.device import device_of
+from studio.diffusion.foreign import Foreign, config_of
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Prompts as one batch of token ids."""
+
+    ids: Tensor
+    """(prompts, window) int64, padded and cut to the window."""
+    counts: tuple[int, ...]
+    """Tokens of every prompt, markers included, before cutting."""
+    cut: tuple[str, ...]
+    """What was cut off, as text; "" where all fitted."""
+
+    @property
+    def window(self) -> int:
+        """Tokens that fit."""
+        return self.ids.shape[1]
+
+
+def window_of(tokenizer: Foreign, encoder: nn.Module) -> int:
+    """Tokens that the encoder takes. A tokenizer may claim more, or nothing; it may also stop earlier."""
+    return min(int(tokenizer.model_max_length), int(config_of(encoder).max_position_embeddings))
+
+
+def tokenize(tokenizer: Foreign, encoder: nn.Module, prompts: Sequence[str]) -> Tokens:
+    """All prompts at once; what does not fit the window is cut off and reported."""
+    window = window_of(tokenizer, encoder)
+    whole: list[list[int]] = [tokenizer(prompt, truncation=False, verbose=False).input_ids for prompt in prompts]
+    padded = tokenizer(list(prompts), padding="max_length", max_length=window, truncation=True, return_tensors="pt")
+    # The last token of a cut prompt is the end marker, which replaces one of the prompt's own.
+    cut = tuple(tokenizer.decode(ids[window - 1 : -1]).strip() if len(ids) > window else "" for ids in whole)
+    return Tokens(padded.input_ids, tuple(len(ids) for ids in whole), cut)
+
+
+@torch.no_grad()
+def clip_hidden(
+    encoder: nn.Module, ids: Tensor, skip_layers: int = 0, *, final_norm: bool = True
+) -> tuple[Tensor, Tensor]:
+    """((prompts, window, width) hidden states, (prompts, width) pooled output), float32 or the encoder's own format.
+
+    `skip_layers` takes the hidden states that many layers before the last ("CLIP skip" counts from 1: clip skip 2 is skip_layers
+    1). With `final_norm` the last layer norm is applied to them, as Stable Diffusion 1 and 2 do and SDXL does not.
+    """
+    inputs = ids.to(device_of(encoder))
+    if skip_layers == 0 and final_norm:
+        output = encoder(inputs)
+        return output.last_hidden_state, _pooled(output)
+    output = encoder(inputs, output_hidden_states=True)
+    hidden: Tensor = output.hidden_states[-1 - skip_layers]
+    if final_norm:
+        # transformers 5.6 took the inner `text_model` out of CLIPTextModel, not out of CLIPTextModelWithProjection.
+        hidden = inner(encoder).final_layer_norm(hidden)
+    return hidden, _pooled(output)
+
+
+def inner(encoder: nn.Module) -> Foreign:
+    """The part of a CLIP text encoder that holds its layers."""
+    return getattr(encoder, "text_model", encoder)
+
+
+def _pooled(output: Foreign) -> Tensor:
+    """The projected embedding where the encoder has a projection, else the end marker's state."""
+    pooled: Tensor = output.text_embeds if "text_embeds" in output else output.pooler_output
+    return pooled

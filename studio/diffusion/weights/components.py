@@ -1,0 +1,203 @@
+"""Components out of folders and files: networks, VAEs and text encoders, with the number format always stated.
+
+Weights stay memory-mapped where the format on disk is the one asked for; nothing is held twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from studio.diffusion.foreign import Foreign
+from studio.diffusion.weights.folder import ModelFolder
+from studio.diffusion.weights.header import read_header
+from studio.diffusion.weights.single_file import SingleFile
+from studio.diffusion.weights.unpickle import load_pickle
+from studio.graph.errors import ModelUnreadable
+
+Loaded = TypeVar("Loaded")
+COPY_AGAIN = "Copy or download the model again, whole."
+
+
+def load_network(folder: ModelFolder, component: str, kind: type[Foreign], dtype: torch.dtype) -> nn.Module:
+    """A diffusers model from a component folder, in eval mode. Raises ModelUnreadable where weights or config are missing or damaged."""
+    path = folder.component(component)
+    folder.config(component)
+    files = folder.weights(component)
+    if files[0].suffix == ".bin":
+        return _fill(files, lambda: kind.from_config(kind.load_config(str(path))), dtype, component)
+    for file in files:
+        read_header(file)
+    with _explained(path, component), _quiet():
+        model, report = kind.from_pretrained(
+            str(path),
+            dtype=dtype,
+            variant=folder.variant(component),
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    _check_complete(path, component, report["missing_keys"], report["mismatched_keys"])
+    return _ready(model)
+
+
+def load_clip(folder: ModelFolder, component: str, kind: type[Foreign], dtype: torch.dtype) -> nn.Module:
+    """A transformers text encoder from a component folder. Raises ModelUnreadable."""
+    path = folder.component(component)
+    folder.config(component)
+    files = folder.weights(component)
+    if files[0].suffix == ".bin":
+        config = kind.config_class.from_pretrained(str(path), local_files_only=True)
+        return _fill(files, lambda: kind(config), dtype, component)
+    for file in files:
+        read_header(file)
+    with _explained(path, component), _quiet():
+        model, report = kind.from_pretrained(
+            str(path),
+            dtype=dtype,
+            variant=folder.variant(component),
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    _check_complete(path, component, report["missing_keys"], report["mismatched_keys"])
+    return _ready(model)
+
+
+def network_from_file(
+    file: SingleFile,
+    weights: dict[str, torch.Tensor],
+    configs: Path,
+    component: str,
+    kind: type[Foreign],
+    dtype: torch.dtype,
+) -> nn.Module:
+    """A diffusers model out of the tensors of a single file; `configs` holds the component's config folder. Raises ModelUnreadable."""
+    with _explained(file.path, component), _quiet():
+        model = kind.from_single_file(
+            dict(weights), config=str(configs), subfolder=component, dtype=dtype, local_files_only=True
+        )
+    _check_complete(file.path, component, _unfilled(model), [])
+    return _ready(model)
+
+
+def clip_from_file(
+    file: SingleFile,
+    weights: dict[str, torch.Tensor],
+    configs: Path,
+    component: str,
+    kind: type[Foreign],
+    dtype: torch.dtype,
+) -> nn.Module:
+    """A CLIP text encoder out of the tensors of a single file. Raises ModelUnreadable."""
+    from diffusers.loaders import single_file_utils
+
+    convert: Foreign = single_file_utils.create_diffusers_clip_model_from_ldm
+
+    with _explained(file.path, component), _quiet():
+        model = convert(
+            kind, dict(weights), subfolder=component, config=str(configs), torch_dtype=dtype, local_files_only=True
+        )
+    _check_complete(file.path, component, _unfilled(model), [])
+    return _ready(model)
+
+
+def _fill(files: list[Path], build: Callable[[], Foreign], dtype: torch.dtype, component: str) -> nn.Module:
+    """A model built empty and filled from pickles, which diffusers would refuse or run."""
+    from accelerate import init_empty_weights
+
+    with _explained(files[0], component), _quiet():
+        with init_empty_weights(include_buffers=False):
+            model: nn.Module = build()
+        names = set(model.state_dict())
+        wrapped = any(name.startswith("text_model.") for name in names)
+        for file in files:
+            weights = {
+                name if wrapped else name.removeprefix("text_model."): tensor.to(dtype)
+                if tensor.is_floating_point()
+                else tensor
+                for name, tensor in load_pickle(file).items()
+            }
+            model.load_state_dict({name: weights[name] for name in names & weights.keys()}, strict=False, assign=True)
+    _check_complete(files[0].parent, component, _unfilled(model), [])
+    return _ready(model)
+
+
+def _ready(model: Foreign) -> nn.Module:
+    """In eval mode, and never trained."""
+    network: nn.Module = model
+    return network.eval().requires_grad_(False)
+
+
+def _unfilled(model: nn.Module) -> list[str]:
+    """Parameters that no weight was found for."""
+    return [name for name, parameter in model.named_parameters() if parameter.is_meta]
+
+
+def _check_complete(path: Path, component: str, missing: Iterable[str], mismatched: Sequence[object]) -> None:
+    """A network with random parts makes pictures of noise without a word: refuse it."""
+    missing = sorted(missing)
+    if missing:
+        raise ModelUnreadable(
+            path,
+            f"{len(missing)} tensors of the {component} are missing, the first is '{missing[0]}'.",
+            field=component,
+            mend=COPY_AGAIN,
+        )
+    if mismatched:
+        raise ModelUnreadable(
+            path,
+            f"{len(mismatched)} tensors of the {component} have another shape than its config says: {mismatched[0]}.",
+            field=component,
+            mend="Copy config.json and weights from the same model.",
+        )
+
+
+@contextmanager
+def _explained(path: Path, component: str) -> Iterator[None]:
+    """What diffusers, transformers and safetensors raise, as one error that names file and component."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (
+        SafetensorError,
+        OSError,
+        ValueError,
+        RuntimeError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        ImportError,
+    ) as error:
+        raise ModelUnreadable(
+            path, f"The {component} cannot be loaded: {error}", field=component, mend=COPY_AGAIN
+        ) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars and no log lines of the libraries; what matters in them is checked and raised."""
+    import transformers.utils.logging
+    from diffusers.utils import logging
+
+    theirs: Foreign = transformers.utils.logging
+    ours: Foreign = logging
+
+    levels = ours.get_verbosity(), theirs.get_verbosity()
+    ours.set_verbosity_error()
+    theirs.set_verbosity_error()
+    ours.disable_progress_bar()
+    theirs.disable_progress_bar()
+    try:
+        yield
+    finally:
+        ours.set_verbosity(levels[0])
+        theirs.set_verbosity(levels[1])
+        ours.enable_progress_bar()
+        theirs.enable_progress_bar()

@@ -1,0 +1,100 @@
+"""CLIP tokenizers, and where to find their vocabulary.
+
+A tokenizer folder without a vocabulary loads without a word as a tokenizer of two tokens (transformers 5): every tokenizer is
+therefore checked against the text encoder that it is for.
+"""
+
+from __future__ import annotations
+
+import gzip
+import importlib.util
+from pathlib import Path
+
+from torch import nn
+
+from studio.diffusion.foreign import Foreign, config_of
+from studio.graph.errors import ModelUnreadable
+
+_CLIP_REPOSITORY = "openai/clip-vit-large-patch14"
+_VOCABULARY = 49408
+
+
+def load_tokenizer(folder: Path, component: str, encoder: nn.Module) -> Foreign:
+    """The CLIP tokenizer of a folder, for that text encoder. Raises ModelUnreadable where it is missing or of another vocabulary."""
+    from transformers import CLIPTokenizer
+
+    try:
+        tokenizer = CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ModelUnreadable(
+            folder,
+            f"The tokenizer cannot be loaded: {error}",
+            field=component,
+            mend="Copy the model folder again, whole.",
+        ) from error
+    return _checked(tokenizer, folder, component, encoder)
+
+
+def find_tokenizer(file: Path, given: Path | None, encoder: nn.Module, pad: str | None = None) -> Foreign:
+    """The CLIP tokenizer for a single file, which never holds one.
+
+    Looked for in this order: the folder `given`; a folder `tokenizer` beside the file; the vocabulary inside an installed
+    open_clip_torch; the local Hugging Face cache. Raises ModelUnreadable where it is nowhere.
+    """
+    from transformers import CLIPTokenizer
+
+    for folder in (given, file.parent / "tokenizer"):
+        if folder is not None and folder.is_dir():
+            return load_tokenizer(folder, "tokenizer", encoder)
+    if (vocabulary := _open_clip_vocabulary()) is not None:
+        extra = {} if pad is None else {"pad_token": pad}
+        tokenizer = CLIPTokenizer(**_clip_tables(vocabulary), model_max_length=77, **extra)
+        return _checked(tokenizer, vocabulary, "tokenizer", encoder)
+    try:
+        tokenizer = CLIPTokenizer.from_pretrained(_CLIP_REPOSITORY, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise ModelUnreadable(
+            file,
+            "A single file holds no tokenizer, and none was found on this machine.",
+            field="tokenizer",
+            mend="Copy the folder 'tokenizer' of any Stable Diffusion 1.5 model beside the file, or install the package open_clip_torch.",
+        ) from error
+    return _checked(tokenizer, file, "tokenizer", encoder)
+
+
+def _checked(tokenizer: Foreign, path: Path, component: str, encoder: nn.Module) -> Foreign:
+    expected = int(config_of(encoder).vocab_size)
+    if len(tokenizer) != expected:
+        raise ModelUnreadable(
+            path,
+            f"The tokenizer knows {len(tokenizer)} tokens, its text encoder {expected}.",
+            field=component,
+            mend="Copy vocab.json and merges.txt (or tokenizer.json) of the same model into the tokenizer's folder.",
+        )
+    return tokenizer
+
+
+def _open_clip_vocabulary() -> Path | None:
+    """The merges file that the open_clip_torch package brings along."""
+    found = importlib.util.find_spec("open_clip")
+    if found is None or found.origin is None:
+        return None
+    path = Path(found.origin).parent / "bpe_simple_vocab_16e6.txt.gz"
+    return path if path.is_file() else None
+
+
+def _clip_tables(path: Path) -> dict[str, Foreign]:
+    """Vocabulary and merges of CLIP (Radford et al. 2021): bytes, bytes that end a word, merges, two markers."""
+    lines = gzip.decompress(path.read_bytes()).decode("utf-8").split("\n")
+    merges = [tuple(line.split()) for line in lines[1 : _VOCABULARY - 512 - 2 + 1]]
+    symbols = _byte_symbols()
+    tokens = [*symbols, *(f"{symbol}</w>" for symbol in symbols), *("".join(pair) for pair in merges)]
+    tokens += ["<|startoftext|>", "<|endoftext|>"]
+    return {"vocab": {token: index for index, token in enumerate(tokens)}, "merges": merges}
+
+
+def _byte_symbols() -> list[str]:
+    """A printable character for every byte, in GPT-2's order."""
+    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return [chr(byte) for byte in printable] + [chr(256 + place) for place in range(len(others))]
