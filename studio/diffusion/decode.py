@@ -51,7 +51,7 @@ def encode(
     factor = vae.latents.factor
     if picture.ndim != 4 or picture.shape[-1] != 3 or min(picture.shape[1:3]) < factor:
         raise ValueRefused(
-            f"The picture has the shape {tuple(picture.shape)}; needed is (batch, height, width, 3), {factor} pixels or more along an edge.",
+            f"The picture has the shape {tuple(picture.shape)}; needed is (batch, height, width, 3), at least {factor} pixels an edge.",
             socket="image",
         )
     height, width = (edge // factor * factor for edge in picture.shape[1:3])
