@@ -49,6 +49,29 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class Configure:
+    """The first message to a worker: how it shall work. What is in the program changes only with a new worker."""
+
+    version: int = VERSION
+    device: str = "auto"
+    """`auto`, or a device's name as in `Device`."""
+    out: str = ""
+    """The folder for outputs of runs that name none. Empty: the library's own."""
+    memory: int | None = None
+    """Bytes of results that are kept in RAM. None: a share of what the machine has."""
+    disk: int | None = None
+    """Bytes of results that are kept on disk; 0 keeps none. None: the usual limit."""
+    store: str = ""
+    """The folder of results on disk. Empty: the library's own."""
+    catalog: str = ""
+    """The file in which the catalog is kept for the next start. Empty: nowhere."""
+    plugins: tuple[str, ...] = ()
+    """Names of the plugins that the user enabled."""
+    plugin_folders: tuple[str, ...] = ()
+    """Folders that hold plugins."""
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """Compute what the wanted nodes need. Without `wanted`: all nodes that have an effect, or else all that feed no other."""
 
@@ -60,6 +83,9 @@ class Run:
     workflow: str = ""
     """The workflow file's text, to be written into outputs. Empty: none is written."""
     previews: bool = True
+    """Steps carry pictures, as many as the reader takes: a slow reader misses some, and holds nothing up."""
+    every_preview: bool = False
+    """Every step carries its picture, and waits for a slow reader. For recordings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +125,7 @@ class Shutdown:
     """Finish what must not be lost, and exit."""
 
 
-Message: TypeAlias = Run | Cancel | Pause | Resume | Fetch | Shutdown
+Message: TypeAlias = Configure | Run | Cancel | Pause | Resume | Fetch | Shutdown
 
 
 # From the worker to the window
@@ -182,7 +208,7 @@ class NodeStarted:
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
-    """Step `index` (from 1) of `of` is done; `sigma` is the noise level reached. `left` is the estimated time to the node's end, in seconds."""
+    """Step `index` (from 1) of `of` is done; `sigma` is the noise level reached. `left`: estimated seconds to the node's end."""
 
     run: RunId
     node: NodeId
