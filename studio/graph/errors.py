@@ -11,6 +11,7 @@
     |   +-- WorkflowUnreadable     not a workflow, damaged, or from a later version
     |   +-- ModelUnreadable        a model file or folder that cannot be used
     |   +-- WriteFailed            no space, no permission, read-only
+    |       +-- ChangedOnDisk      somebody else wrote the file since it was opened
     +-- NodeError                  a node's declaration or its run
     |   +-- DeclarationError       `@node` on a function that cannot be a node
     |   +-- ValueRefused           a value on a socket that is not what the socket takes
@@ -115,6 +116,17 @@ class ModelUnreadable(FileProblem):
 
 class WriteFailed(FileProblem):
     """No space, no permission, or a read-only place."""
+
+
+class ChangedOnDisk(WriteFailed):
+    """The file is no longer what was opened: writing would undo somebody else's work."""
+
+    def __init__(self, path: Path | str) -> None:
+        super().__init__(
+            path,
+            "The file was changed by another program since it was opened.",
+            mend="Save under another name, or overwrite it.",
+        )
 
 
 class NodeError(WirelightError):

@@ -1,0 +1,426 @@
+"""The crash journal: what an artist does is on disk before the screen shows it.
+
+One file a document. Its first line is a snapshot, every further line one thing that happened; each line begins with the CRC-32 of the
+rest. A line is handed to the operating system at once, so that the death of the process loses nothing, and a thread carries it to the
+disk within about a second, against a power failure. When the lines outgrow the snapshot, a new snapshot replaces both.
+
+Replaying a journal gives the exact document, and the undo steps since its snapshot. Steps from before the snapshot are not kept.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import threading
+import time
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Final, TypeAlias, Union
+
+from studio.files.atomic import write_failed
+from studio.files.workflow_file import from_text
+from studio.graph.codec import decode_union, encode
+from studio.graph.edits import AnyEdit
+from studio.graph.errors import CodecError, DocumentError, FileProblem, WirelightError, WriteFailed
+from studio.graph.graph import Graph
+from studio.graph.history import History
+from studio.graph.workflow import Workflow
+
+FORMAT: Final = 1
+SUFFIX: Final = ".journal"
+_SYNC_AFTER: Final = 1.0
+_RETRY_AFTER: Final = 5.0
+_COMPACT_ABOVE: Final = 2**20
+_BINARY: Final = getattr(os, "O_BINARY", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What a file on disk looked like when it was last read or written: bytes, and modification time in nanoseconds."""
+
+    size: int
+    modified: int
+
+
+class How(StrEnum):
+    """Where an edit came from."""
+
+    DONE = "done"
+    MERGED = "merged"
+    """Part of a drag: one undo step with the edit before it."""
+    UNDONE = "undone"
+    REDONE = "redone"
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The snapshot. `workflow` is the document as a workflow file's text; `path` is empty for a document that was never saved."""
+
+    format: int
+    id: str
+    workflow: str
+    path: str = ""
+    stamp: Stamp | None = None
+    dirty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """The graph changed."""
+
+    edit: AnyEdit
+    how: How = How.DONE
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A drag ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retitled:
+    """The document's own title or description changed."""
+
+    title: str
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """The document was written to a file as it is."""
+
+    path: str
+    stamp: Stamp
+
+
+Record: TypeAlias = Union[Started, Edited, Sealed, Retitled, Saved]  # noqa: UP007 - the codec reads its members at run time
+
+
+def to_line(record: Record) -> bytes:
+    """A record as a line of a journal. Raises `CodecError` for a value that no file could hold, as NaN."""
+    try:
+        text = json.dumps(encode(record, Record), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise CodecError(f"This cannot be written to a file: {error}.", mend="Enter a plain, finite value.") from error
+    data = text.encode("utf-8", "surrogatepass")
+    return b"%08x %s\n" % (zlib.crc32(data), data)
+
+
+def from_line(line: bytes) -> Record:
+    """The record that `to_line` wrote. Raises `CodecError` where a byte of it is missing or wrong."""
+    checksum, _, data = line.rstrip(b"\n").partition(b" ")
+    if not line.endswith(b"\n") or checksum != b"%08x" % zlib.crc32(data):
+        raise CodecError("The line is incomplete or damaged.")
+    try:
+        plain = json.loads(data.decode("utf-8", "surrogatepass"))
+    except (ValueError, RecursionError) as error:
+        raise CodecError(f"The line is not JSON: {error}.") from error
+    record: Record = decode_union(Record, plain)
+    return record
+
+
+class JournaledHistory(History):
+    """A history whose every change goes to `sink` as a line, before any other listener hears of it.
+
+    An edit that could not be written down is refused (`CodecError`) and changes nothing.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        super().__init__(graph)
+        self.sink: Callable[[bytes], None] | None = None
+        self._how = How.DONE
+        self._line = b""
+        self._dragging = False
+        self.listen(self._write)
+
+    def apply(self, edit: AnyEdit, *, merge: bool = False) -> None:
+        how = How.MERGED if merge else How.DONE
+        self._line = to_line(Edited(edit, how)) if self.sink is not None else b""
+        self._how = how
+        self._dragging = merge
+        super().apply(edit, merge=merge)
+
+    def seal(self) -> None:
+        super().seal()
+        if self._dragging and self.sink is not None:
+            self.sink(to_line(Sealed()))
+        self._dragging = False
+
+    def undo(self) -> AnyEdit | None:
+        self._how = How.UNDONE
+        return super().undo()
+
+    def redo(self) -> AnyEdit | None:
+        self._how = How.REDONE
+        return super().redo()
+
+    def _write(self, graph: Graph, edit: AnyEdit) -> None:
+        if self.sink is not None:
+            known = self._how in (How.DONE, How.MERGED)
+            self.sink(self._line if known else to_line(Edited(edit, self._how)))
+
+
+@dataclass(slots=True)
+class Recovered:
+    """A document as its journal tells it. `edits` counts those since the last save; `damage` is empty where every line was read."""
+
+    id: str
+    workflow: Workflow
+    history: JournaledHistory
+    path: Path | None
+    stamp: Stamp | None
+    dirty: bool
+    edits: int = 0
+    damage: str = ""
+    size: int = 0
+    """Bytes up to the last whole line."""
+    snapshot_size: int = 0
+
+
+def read_journal(path: Path) -> Recovered:
+    """Replay a journal up to its last whole line. Raises `FileProblem` where not even the snapshot can be read."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise FileProblem(path, f"The journal cannot be read: {error.strerror}.") from error
+    lines = data.splitlines(keepends=True)
+    try:
+        first = from_line(lines[0]) if lines else None
+    except CodecError as error:
+        raise FileProblem(path, f"The journal's snapshot cannot be read. {error.what}") from error
+    if not isinstance(first, Started) or first.format > FORMAT:
+        raise FileProblem(path, "This is not a journal that this version reads.", mend="Open it with a later version.")
+    workflow = from_text(first.workflow, str(path)).workflow
+    origin = Path(first.path) if first.path else None
+    found = Recovered(first.id, workflow, JournaledHistory(workflow.graph), origin, first.stamp, first.dirty)
+    found.size = found.snapshot_size = len(lines[0])
+    for number, line in enumerate(lines[1:], start=2):
+        try:
+            _replay(found, from_line(line))
+        except (CodecError, DocumentError) as error:
+            torn = number == len(lines) and not line.endswith(b"\n")
+            found.damage = "" if torn else f"Line {number} of its journal cannot be used: {error.what}"
+            break
+        found.size += len(line)
+    return found
+
+
+def _replay(found: Recovered, record: Record) -> None:
+    history = found.history
+    match record:
+        case Edited(edit, how):
+            if how is How.UNDONE and history.can_undo:
+                history.undo()
+            elif how is How.REDONE and history.can_redo:
+                history.redo()
+            else:
+                history.apply(edit, merge=how is How.MERGED)
+            found.dirty, found.edits = True, found.edits + 1
+        case Sealed():
+            history.seal()
+        case Retitled(title, description):
+            found.workflow = replace(found.workflow, title=title, description=description)
+            found.dirty = True
+        case Saved(path, stamp):
+            found.path, found.stamp, found.dirty, found.edits = Path(path), stamp, False, 0
+        case Started():
+            raise CodecError("A second snapshot in one journal.")
+
+
+class Journal:
+    """The open journal of one document.
+
+    `freeze` is called on the document's thread and gives a call that makes the snapshot; that one may run on another thread, on values
+    that never change. `on_problem` hears once when the disk refuses, and editing goes on.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        freeze: Callable[[], Callable[[], Started]],
+        keeper: Keeper,
+        on_problem: Callable[[WirelightError], None],
+    ) -> None:
+        self.path = path
+        self._freeze = freeze
+        self._keeper = keeper
+        self._on_problem = on_problem
+        self._append = threading.Lock()
+        self._disk = threading.Lock()
+        self._file: int | None = None
+        self._size = self._snapshot_size = 0
+        self._snapshot: Callable[[], Started] | None = None
+        self._tail: list[bytes] = []
+        self._unsynced = False
+        self._retry_at = 0.0
+
+    def resume(self, found: Recovered) -> None:
+        """Go on behind the last whole line of the file that was replayed."""
+        self._file = os.open(self.path, os.O_RDWR | _BINARY)
+        os.ftruncate(self._file, found.size)
+        os.lseek(self._file, 0, os.SEEK_END)
+        self._size, self._snapshot_size = found.size, found.snapshot_size
+
+    def rebase(self) -> None:
+        """Begin anew with a snapshot of the document as it is; written soon, and in any case before the next line is."""
+        with self._append:
+            self._snapshot, self._tail = self._freeze(), []
+        self._keeper.wake(self)
+
+    def write(self, line: bytes) -> None:
+        """Hand a line to the operating system. What the disk refuses is reported, never raised."""
+        with self._append:
+            if self._snapshot is not None:
+                self._tail.append(line)
+            if self._file is not None:
+                self._write_through(line)
+            elif self._snapshot is None and time.monotonic() >= self._retry_at:
+                self._snapshot, self._tail = self._freeze(), []
+        if self._file is None:
+            self.build()
+        elif self._outgrown and self._snapshot is None and time.monotonic() >= self._retry_at:
+            self.rebase()
+        self._keeper.wake(self)
+
+    def build(self) -> None:
+        """Write the snapshot that `rebase` asked for, and put it in the place of the file."""
+        with self._disk:
+            snapshot = self._snapshot
+            if snapshot is None:
+                return
+            beside = self.path.with_suffix(".new")
+            try:
+                first = to_line(snapshot())
+                with beside.open("wb") as file:
+                    file.write(first)
+                    with self._append:
+                        file.write(b"".join(self._tail))
+                        file.flush()
+                        os.fsync(file.fileno())
+                        self._size, self._snapshot_size = file.tell(), len(first)
+                        self._swap(beside)
+            except OSError as error:
+                self._refused(error)
+            except WirelightError as error:
+                self._snapshot, self._tail = None, []
+                self._on_problem(error)
+
+    def sync(self) -> None:
+        """Carry what was written to the disk itself."""
+        with self._disk:
+            with self._append:
+                file, self._unsynced = (self._file if self._unsynced else None), False
+            if file is not None:
+                try:
+                    os.fsync(file)
+                except OSError as error:
+                    self._refused(error)
+
+    @property
+    def _outgrown(self) -> bool:
+        return self._size > max(_COMPACT_ABOVE, 3 * self._snapshot_size)
+
+    @property
+    def lines_size(self) -> int:
+        """Bytes behind the snapshot."""
+        return self._size - self._snapshot_size
+
+    def close(self) -> None:
+        """Everything to the disk; the file stays."""
+        self.build()
+        self.sync()
+        with self._disk, self._append:
+            if self._file is not None:
+                os.close(self._file)
+            self._file = None
+
+    def _write_through(self, line: bytes) -> None:
+        assert self._file is not None
+        try:
+            whole = os.write(self._file, line) == len(line)
+            trouble = None if whole else OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            trouble = error
+        if trouble is None:
+            self._size += len(line)
+            self._unsynced = True
+            return
+        os.ftruncate(self._file, self._size)
+        os.close(self._file)
+        self._file = None
+        self._refused(trouble)
+
+    def _swap(self, beside: Path) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+        beside.replace(self.path)
+        self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | _BINARY)
+        self._snapshot, self._tail, self._retry_at = None, [], 0.0
+        sync_folder(self.path.parent)
+
+    def _refused(self, error: OSError) -> None:
+        self._snapshot, self._tail = None, []
+        first = self._retry_at == 0.0
+        self._retry_at = time.monotonic() + _RETRY_AFTER
+        if first:
+            why = write_failed(self.path, error)
+            self._on_problem(
+                WriteFailed(
+                    self.path, f"The crash journal cannot be written. {why.what}", mend="Save the workflow soon."
+                )
+            )
+
+
+class Keeper:
+    """The thread that writes snapshots and carries journals to the disk. It sleeps while nothing changes."""
+
+    def __init__(self) -> None:
+        self._waiting: set[Journal] = set()
+        self._changed = threading.Condition()
+        self._stopped = False
+        self._thread: threading.Thread | None = None
+
+    def wake(self, journal: Journal) -> None:
+        """The journal has something to carry to the disk."""
+        with self._changed:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._keep, name="journal", daemon=True)
+                self._thread.start()
+            if journal not in self._waiting:
+                self._waiting.add(journal)
+                self._changed.notify()
+
+    def stop(self) -> None:
+        """End the thread; journals are closed by whoever opened them."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _keep(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._stopped)
+                if self._stopped:
+                    return
+                self._changed.wait_for(lambda: self._stopped, _SYNC_AFTER)
+                journals, self._waiting = self._waiting, set()
+            for journal in journals:
+                journal.build()
+                journal.sync()
+
+
+def sync_folder(folder: Path) -> None:
+    """Carry a folder's list of names to the disk, where the system has such a thing."""
+    if os.name == "posix":
+        file = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(file)
+        finally:
+            os.close(file)

@@ -1,0 +1,314 @@
+"""The documents that a window has open, and how they come back: after a clean end, a crash, or a kill.
+
+Each running window has a folder of its own, locked by the operating system for as long as the process lives. A folder that nobody
+locks is left over; whoever starts next takes its documents over. Two windows at once never touch each other's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from studio.app.document import Document, stamp_of
+from studio.app.lock import LOCK_NAME, FolderLock, lock_folder
+from studio.app.recovery import SUFFIX, Journal, Keeper, Recovered, read_journal
+from studio.files.atomic import write_atomically, write_failed
+from studio.graph.codec import decode, encode
+from studio.graph.diff import diff
+from studio.graph.errors import CodecError, FileProblem, WirelightError, WriteFailed
+from studio.graph.workflow import View, Workflow
+
+_STATE: Final = "session.json"
+_CLOSED: Final = "closed"
+_DAMAGED: Final = "damaged"
+_MOST_CLOSED: Final = 20
+_COMPACT_ABOVE: Final = 64 * 2**10
+
+
+@dataclass(frozen=True, slots=True)
+class SessionState:
+    """What `session.json` holds. `clean` is true where the window ended by itself."""
+
+    documents: tuple[str, ...] = ()
+    active: str = ""
+    views: Mapping[str, View] = field(default_factory=dict)
+    clean: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a start has to tell the artist. `document` is its id where one document is meant."""
+
+    text: str
+    document: str = ""
+
+
+class Session:
+    """Open documents, each with its journal. Made by `Session.start`."""
+
+    def __init__(self, folder: Path, lock: FolderLock, on_problem: Callable[[WirelightError], None]) -> None:
+        self.folder = folder
+        self.notices: list[Notice] = []
+        self._lock = lock
+        self._on_problem = on_problem
+        self._keeper = Keeper()
+        self._documents: dict[str, Document] = {}
+        self._journals: dict[str, Journal] = {}
+        self._active = ""
+
+    @classmethod
+    def start(
+        cls, sessions: Path, *, restore: bool = True, on_problem: Callable[[WirelightError], None] = lambda _: None
+    ) -> Session:
+        """A session in the folder `sessions`. With `restore`, with the documents of those that ended, cleanly or not.
+
+        `on_problem` hears what goes wrong later with the journals; it may be called from another thread. Raises `WriteFailed` where
+        the folder cannot be written.
+        """
+        try:
+            left = _left_over(sessions) if restore else []
+            own, lock = left[0] if left else _new_folder(sessions)
+            session = cls(own, lock, on_problem)
+            for folder, held in left:
+                session._take_over(folder, held)
+        except OSError as error:
+            why = write_failed(sessions, error)
+            mend = "Make it writable, or set WIRELIGHT_HOME to another folder."
+            raise WriteFailed(sessions, f"Open documents cannot be kept there. {why.what}", mend=mend) from error
+        session.save_state()
+        return session
+
+    @property
+    def documents(self) -> tuple[Document, ...]:
+        """In the order of their tabs."""
+        return tuple(self._documents.values())
+
+    @property
+    def active(self) -> Document | None:
+        """The document that the window shows."""
+        return self._documents.get(self._active)
+
+    def new(self, workflow: Workflow | None = None) -> Document:
+        """A document without a file: empty, or from a template."""
+        return self._adopt(Document(workflow))
+
+    def open(self, path: Path) -> Document:
+        """The document of a file; the one that is open already where it is. Raises `WorkflowUnreadable`."""
+        path = path.absolute()
+        for document in self._documents.values():
+            if document.path == path:
+                self.activate(document)
+                return document
+        return self._adopt(Document.open(path))
+
+    def activate(self, document: Document) -> None:
+        """The window shows this document now."""
+        self._active = document.id
+        self.save_state()
+
+    def close(self, document: Document) -> None:
+        """The document goes. Its journal is kept for a while, for `reopen`, saved or not."""
+        ids = list(self._documents)
+        at = ids.index(document.id)
+        del self._documents[document.id]
+        document.history.sink = None
+        journal = self._journals.pop(document.id)
+        journal.close()
+        closed = self.folder.parent / _CLOSED
+        closed.mkdir(exist_ok=True)
+        with suppress(FileNotFoundError):
+            journal.path.replace(closed / journal.path.name)
+        _prune(closed)
+        if self._active == document.id:
+            ids.remove(document.id)
+            self._active = ids[min(at, len(ids) - 1)] if ids else ""
+        self.save_state()
+
+    def reopen(self) -> Document | None:
+        """The document that was closed last, as it was, or None where there is none left."""
+        closed = self.folder.parent / _CLOSED
+        for journal in sorted(closed.glob(f"*{SUFFIX}"), key=_age):
+            own = self.folder / journal.name
+            try:
+                journal.replace(own)
+                found = read_journal(own)
+            except FileNotFoundError:
+                continue
+            except FileProblem as problem:
+                self._set_aside(own, problem)
+                continue
+            document = self._resume(own, found)
+            self.activate(document)
+            return document
+        return None
+
+    def save_state(self) -> None:
+        """Note which documents are open, which one is shown, and where each was looking."""
+        self._write_state(clean=False)
+
+    def end(self) -> None:
+        """A clean end: everything is on the disk, and comes back at the next start."""
+        for id, journal in self._journals.items():
+            if journal.lines_size > _COMPACT_ABOVE:
+                journal.rebase()
+            journal.close()
+            self._documents[id].history.sink = None
+        self._keeper.stop()
+        self._write_state(clean=True)
+        self._lock.release()
+
+    def _adopt(self, document: Document) -> Document:
+        journal = Journal(self.folder / (document.id + SUFFIX), document.freeze, self._keeper, self._on_problem)
+        document.history.sink = journal.write
+        self._documents[document.id] = document
+        self._journals[document.id] = journal
+        journal.rebase()
+        self.activate(document)
+        return document
+
+    def _resume(self, path: Path, found: Recovered) -> Document:
+        document = Document.of(found)
+        journal = Journal(path, document.freeze, self._keeper, self._on_problem)
+        journal.resume(found)
+        document.history.sink = journal.write
+        self._documents[document.id] = document
+        self._journals[document.id] = journal
+        if found.damage:
+            shutil.copyfile(path, _room(self.folder.parent / _DAMAGED) / path.name)
+            self.notices.append(
+                Notice(f"'{document.title}' is back, but not whole. {found.damage}", document.id),
+            )
+        return document
+
+    def _take_over(self, folder: Path, lock: FolderLock) -> None:
+        """Bring back the documents of a session that has ended."""
+        state = _read_state(folder)
+        order = {id: at for at, id in enumerate(state.documents)}
+        journals = sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: (order.get(path.stem, len(order)), path.stem))
+        back = 0
+        for path in journals:
+            own = self.folder / path.name
+            if path != own:
+                path.replace(own)
+            try:
+                found = read_journal(own)
+            except FileProblem as problem:
+                self._set_aside(own, problem)
+                continue
+            document = self._resume(own, found)
+            document.view = state.views.get(document.id, document.view)
+            back += found.edits > 0
+            self._compare_with_file(document, found)
+        if not self._active:
+            self._active = state.active if state.active in self._documents else next(iter(self._documents), "")
+        if journals and not state.clean:
+            self.notices.insert(0, Notice(_what_came_back(len(journals), back)))
+        if folder != self.folder:
+            shutil.rmtree(folder, ignore_errors=True)
+            lock.release()
+
+    def _compare_with_file(self, document: Document, found: Recovered) -> None:
+        """The file may have changed while the document was not open."""
+        path = document.path
+        if path is None or stamp_of(path) == document.stamp:
+            return
+        if stamp_of(path) is None:
+            document.mark_unsaved()
+            self.notices.append(Notice(f"{path} is gone. '{document.title}' is back as it was.", document.id))
+            return
+        try:
+            on_disk = Document.open(path)
+        except WirelightError as error:
+            document.mark_unsaved()
+            self.notices.append(Notice(f"{error} '{document.title}' is back as it was.", document.id))
+            return
+        if on_disk.graph == document.graph:
+            document.mark_saved(on_disk.stamp)
+        elif not document.dirty:
+            self._replace(document, on_disk)
+        else:
+            self.notices.append(
+                Notice(
+                    f"{path} was changed by another program. '{document.title}' is back with your own changes; save it under "
+                    "another name to keep both.",
+                    document.id,
+                )
+            )
+
+    def _replace(self, document: Document, newer: Document) -> None:
+        """An unchanged document takes what its file says now, as one edit, so that it can be undone."""
+        document.apply(diff(document.graph, newer.graph))
+        document.mark_saved(newer.stamp)
+
+    def _set_aside(self, journal: Path, problem: FileProblem) -> None:
+        kept = _room(self.folder.parent / _DAMAGED) / journal.name
+        journal.replace(kept)
+        self.notices.append(
+            Notice(f"A document could not be brought back. {problem.what} Its journal is kept as {kept}.")
+        )
+
+    def _write_state(self, *, clean: bool) -> None:
+        views = {id: document.view for id, document in self._documents.items() if document.view is not None}
+        state = SessionState(tuple(self._documents), self._active, views, clean)
+        try:
+            write_atomically(self.folder / _STATE, json.dumps(encode(state), indent=1).encode())
+        except WriteFailed as error:
+            self._on_problem(error)
+
+
+def _what_came_back(documents: int, changed: int) -> str:
+    how_many = "The open workflow is" if documents == 1 else f"All {documents} open workflows are"
+    unsaved = "" if not changed else f" {changed} of them had changes that were not saved." if documents > 1 else ""
+    return f"Wirelight did not end properly last time. {how_many} back, up to the last edit.{unsaved}"
+
+
+def _left_over(sessions: Path) -> list[tuple[Path, FolderLock]]:
+    """Folders of sessions that have ended, newest first, locked for us."""
+    found = []
+    folders = [path.parent for path in sessions.glob(f"*/{LOCK_NAME}")]
+    for folder in sorted(folders, key=lambda one: _age(one / _STATE)):
+        lock = lock_folder(folder)
+        if lock is not None:
+            found.append((folder, lock))
+    return found
+
+
+def _new_folder(sessions: Path) -> tuple[Path, FolderLock]:
+    folder = sessions / os.urandom(8).hex()
+    folder.mkdir(parents=True)
+    lock = lock_folder(folder)
+    if lock is None:
+        raise WriteFailed(folder, "The folder of this window is used by another process.", mend="Start again.")
+    return folder, lock
+
+
+def _read_state(folder: Path) -> SessionState:
+    """A state that cannot be read costs the order of the tabs, no document."""
+    try:
+        return decode(SessionState, json.loads((folder / _STATE).read_bytes()))
+    except (OSError, ValueError, CodecError):
+        return SessionState()
+
+
+def _age(path: Path) -> float:
+    """Smaller for newer files."""
+    try:
+        return -path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _room(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _prune(closed: Path) -> None:
+    for journal in sorted(closed.glob(f"*{SUFFIX}"), key=_age)[_MOST_CLOSED:]:
+        journal.unlink(missing_ok=True)
