@@ -36,7 +36,8 @@ class NoiseSource:
         """Generators that go on where `state` was taken."""
         generators = [torch.Generator() for _ in state]
         for generator, item in zip(generators, state, strict=True):
-            generator.set_state(item)
+            # torch reads the state from the beginning of the storage: a view into a larger tensor crashes it.
+            generator.set_state(item.cpu().clone())
         return cls(generators)
 
     @property

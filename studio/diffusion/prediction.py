@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-import numpy as np
+import torch
 from torch import Tensor
 
 from studio.diffusion.process import EXPLODING, FLOW, NoisingProcess
@@ -43,13 +43,13 @@ class Prediction(Enum):
             case Prediction.EPSILON | Prediction.FLOW:
                 return x - sigma * output
             case Prediction.V:
-                level = np.float32(sigma)
-                return output * float(-level / _root(sigma)) + x / float(level * level + np.float32(1))
+                level = torch.tensor(sigma, dtype=torch.float32)
+                return output * float(-level / _root(sigma)) + x / float(level**2 + 1)
             case Prediction.SAMPLE:
                 return output
 
 
-def _root(sigma: float) -> np.float32:
-    """sqrt(sigma^2 + 1) in float32."""
-    level = np.float32(sigma)
-    return np.float32(np.sqrt(level * level + np.float32(1)))
+def _root(sigma: float) -> Tensor:
+    """sqrt(sigma^2 + 1), as a float32 power: torch's differs from the square root in the last bit now and then."""
+    root: Tensor = (torch.tensor(sigma, dtype=torch.float32) ** 2 + 1) ** 0.5
+    return root
