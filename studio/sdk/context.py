@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from studio.sdk.resident import Movable, Resident
+    from studio.sdk.resident import Resident
 
-M = TypeVar("M", bound="Movable")
+M = TypeVar("M")
 
 PreviewMaker: TypeAlias = "Callable[[], NDArray[np.uint8]]"
 """Makes the picture of a step: (height, width, 3) uint8. Called only if somebody looks, so it may cost something."""

@@ -7,31 +7,38 @@ where the weights are. A node asks for them with `running().use(resident)`.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
-
-class Movable(Protocol):
-    """Something that lives on a device, such as a `torch.nn.Module`. `to` may move in place or return the moved one."""
-
-    def to(self, device: str) -> Any: ...  # noqa: ANN401 - whatever the library returns
+M = TypeVar("M")
 
 
-M = TypeVar("M", bound=Movable)
+class Module(Protocol):
+    """A `torch.nn.Module`, as far as it matters here."""
+
+    def to(self, device: str, /) -> object:
+        """Move in place."""
+
+    def parameters(self) -> Iterable[Any]: ...
+
+    def buffers(self) -> Iterable[Any]: ...
 
 
 class Resident(Generic[M]):
     """Weights that can be brought in, moved and dropped.
 
     `key` is a digest of their content and of how they are loaded: two residents with one key are the same weights. `title` is for
-    people. Thread-safe. Nothing is loaded before the first `load` or `to`.
+    people. `modules` lists the torch modules of what the loader returned; by default that is a module itself. Thread-safe. Nothing is
+    loaded before the first `load` or `to`.
     """
 
-    def __init__(self, key: str, title: str, loader: Callable[[], M], measure: Callable[[M], int] | None = None) -> None:
+    def __init__(
+        self, key: str, title: str, loader: Callable[[], M], modules: Callable[[M], Iterable[Module]] | None = None
+    ) -> None:
         self.key = key
         self.title = title
         self._loader = loader
-        self._measure = measure or module_bytes
+        self._modules = modules
         self._held: M | None = None
         self._device = ""
         self._bytes: int | None = None
@@ -41,18 +48,28 @@ class Resident(Generic[M]):
         """The weights, read into the computer's memory where they are nowhere yet; else where they are."""
         with self._lock:
             if self._held is None:
-                self._held = self._loader()
-                self._device = "cpu"
-                self._bytes = self._measure(self._held)
+                self.adopt(self._loader())
+            assert self._held is not None
             return self._held
 
+    def adopt(self, held: M) -> bool:
+        """Take weights that somebody else has read into the computer's memory. False where there are some already."""
+        with self._lock:
+            if self._held is not None:
+                return False
+            self._held = held
+            self._device = "cpu"
+            self._bytes = module_bytes(self._listed(held))
+            return True
+
     def to(self, device: str) -> M:
-        """The weights on `device` (`cpu`, `cuda:0`, `mps`), loaded if need be."""
+        """The weights on `device` (`cpu`, `cuda:0`, `mps`), loaded if need be. What a failed move leaves behind is not used again."""
         with self._lock:
             held = self.load()
             if device != self._device:
-                moved = held.to(device)
-                self._held = held = held if moved is None else moved
+                self._device = ""
+                for module in self._listed(held):
+                    module.to(device)
                 self._device = device
             return held
 
@@ -63,8 +80,13 @@ class Resident(Generic[M]):
             self._device = ""
 
     @property
+    def loaded(self) -> bool:
+        """Whether the weights are in memory, anywhere."""
+        return self._held is not None
+
+    @property
     def device(self) -> str:
-        """Where the weights are; empty where they are on disk only."""
+        """Where the weights are; empty where they are on disk only, or where a move failed half way."""
         return self._device
 
     @property
@@ -72,25 +94,32 @@ class Resident(Generic[M]):
         """Measured size of the weights, which is remembered after a drop; None before the first load."""
         return self._bytes
 
+    def _listed(self, held: M) -> Iterable[Any]:
+        return (held,) if self._modules is None else self._modules(held)
+
     def __repr__(self) -> str:
         return f"Resident({self.title!r}, {self._device or 'on disk'})"
 
 
-def module_bytes(module: object) -> int:
-    """Bytes of all parameters and buffers of a torch module, each tensor once."""
-    tensors: dict[int, int] = {}
-    for kind in ("parameters", "buffers"):
-        listed: Callable[[], Iterable[Any]] | None = getattr(module, kind, None)
-        if listed is not None:
-            tensors.update((id(tensor), tensor.numel() * tensor.element_size()) for tensor in listed())
-    return sum(tensors.values())
+def module_bytes(modules: Iterable[Module]) -> int:
+    """Bytes of all parameters and buffers; a tensor that two modules share counts once."""
+    tensors = {id(one): one for module in modules for one in (*module.parameters(), *module.buffers())}
+    return sum(int(one.numel()) * int(one.element_size()) for one in tensors.values())
 
 
 def residents_of(value: object) -> tuple[Resident[Any], ...]:
-    """The residents that a value on a wire refers to; lists are looked through."""
-    if isinstance(value, Resident):
-        return (value,)
-    if isinstance(value, (list, tuple)):
-        return tuple(resident for one in value for resident in residents_of(one))
-    listed = getattr(value, "residents", None)
-    return tuple(listed()) if callable(listed) else ()
+    """The residents that a value on a wire refers to, each once; lists and mappings are looked through."""
+    found: dict[int, Resident[Any]] = {}
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Resident):
+            found[id(one)] = one
+        elif isinstance(one, (list, tuple)):
+            waiting.extend(one)
+        elif isinstance(one, Mapping):
+            waiting.extend(one.values())
+        else:
+            listed = getattr(one, "residents", None)
+            waiting.extend(listed() if callable(listed) else ())
+    return tuple(found.values())

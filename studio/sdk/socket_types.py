@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -41,7 +42,9 @@ def value_type(name: str = "") -> Callable[[C], C]:
 
 
 def class_of(name: str) -> type | None:
-    """The class whose instances travel through sockets of a plain type."""
+    """The class whose instances travel through sockets of a plain type, or None where nothing here knows it."""
+    if name not in _BY_NAME:
+        importlib.import_module("studio.sdk.values")
     return _BY_NAME.get(name)
 
 
@@ -53,6 +56,12 @@ def name_of_class(cls: type) -> str | None:
 def type_name(value: object) -> str | None:
     """The name of a value's own socket type, or None where it has none."""
     return _BY_CLASS.get(type(value))
+
+
+def plain_type_of(value: object) -> SocketType | None:
+    """The socket type that a single value has of its own; None for lists, and for what no socket carries."""
+    name = next((_BY_CLASS[cls] for cls in type(value).__mro__ if cls in _BY_CLASS), None)
+    return None if name is None else plain(name)
 
 
 def known_types() -> list[SocketType]:
