@@ -121,6 +121,7 @@ class Port:
 
     name: str
     inner: tuple[Socket, ...]
+    extra: Mapping[str, Value] = field(default_factory=empty)
 
 
 @dataclass(frozen=True, slots=True)

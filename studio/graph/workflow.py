@@ -14,6 +14,7 @@ class View:
 
     center: Point = (0.0, 0.0)
     zoom: float = 1.0
+    extra: Mapping[str, Value] = field(default_factory=empty)
 
 
 @dataclass(frozen=True, slots=True)

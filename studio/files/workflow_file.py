@@ -1,0 +1,189 @@
+"""The workflow file: `read_workflow` and `write_workflow`. Its layout is in `resources/workflow.schema.json`."""
+
+from __future__ import annotations
+
+import errno
+import json
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from studio import __version__
+from studio.files import media
+from studio.files.atomic import write_atomically
+from studio.files.format_versions import VERSION, migrate
+from studio.files.json_text import MOST_BYTES, NotFinite, lay_out, no_collection, parse
+from studio.files.workflow_from_plain import workflow_from_plain
+from studio.files.workflow_to_plain import workflow_to_plain
+from studio.graph.errors import CodecError, WorkflowUnreadable, WriteFailed
+from studio.graph.workflow import Workflow
+
+FORMAT: Final = "wirelight"
+_EARLIER_COPY: Final = "Open an earlier copy of it."
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A workflow as a file told it.
+
+    `warnings`: a sentence with its place for everything that did not fit. `version`: of the file's format.
+    """
+
+    workflow: Workflow
+    warnings: tuple[str, ...] = ()
+    version: int = VERSION
+    program: str = ""
+    """Version of the program that wrote it, empty where the file does not say."""
+
+
+def to_text(workflow: Workflow) -> str:
+    """The text of a workflow file: equal for equal workflows but for the order of keys inside a parameter's value.
+
+    Raises `CodecError` for what no file can hold: numbers that are not finite, values that are no plain data, an extra key that is a
+    field of the format.
+    """
+    return lay_out({"format": FORMAT, "version": VERSION, "program": __version__, **workflow_to_plain(workflow)})
+
+
+def write_workflow(workflow: Workflow, path: Path | str) -> None:
+    """Write a workflow file, whole or not at all. Raises `WriteFailed`, and `CodecError` as `to_text` does."""
+    data = to_text(workflow).encode()
+    if len(data) > MOST_BYTES:
+        raise WriteFailed(
+            path,
+            f"The workflow takes {len(data) / 2**20:.0f} MB, and {MOST_BYTES // 2**20} MB is the most that can be opened again.",
+            mend="Take large texts and pictures out of its parameters.",
+        )
+    write_atomically(path, data)
+
+
+def read_workflow(path: Path | str) -> Opened:
+    """Open a workflow file, or a PNG picture that carries one. Raises `WorkflowUnreadable`."""
+    path = Path(path)
+    _refuse_what_is_no_file(path)
+    if not media.is_png(path):
+        return from_text(_decoded(_content(path), path), path)
+    text = media.read_workflow_text(path)
+    if text is None:
+        raise WorkflowUnreadable(path, "This picture carries no workflow.", mend="Open a picture that Wirelight saved.")
+    return from_text(text, path)
+
+
+def from_text(text: str, name: Path | str) -> Opened:
+    """The workflow that a text describes. `name` stands for the file in errors. Raises `WorkflowUnreadable`."""
+    plain = _parsed(text, name)
+    version, program = _header(plain, name)
+    try:
+        with no_collection():
+            workflow, warnings = workflow_from_plain(migrate(plain, version))
+    except CodecError as error:
+        raise WorkflowUnreadable(name, error.what, field=error.where, mend=error.mend or _EARLIER_COPY) from error
+    return Opened(workflow, warnings, version, program)
+
+
+def _refuse_what_is_no_file(path: Path) -> None:
+    try:
+        kind = path.stat().st_mode
+    except OSError as error:
+        raise _cannot_read(path, error) from error
+    if stat.S_ISDIR(kind):
+        raise WorkflowUnreadable(path, "This is a folder.", mend="Choose a workflow file in it.")
+    if not stat.S_ISREG(kind):
+        raise WorkflowUnreadable(path, "This is not a file.", mend="Choose a workflow file.")
+
+
+def _content(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise _cannot_read(path, error) from error
+    if len(data) > MOST_BYTES:
+        raise WorkflowUnreadable(
+            path,
+            f"The file has more than the {MOST_BYTES // 2**20} MB that a workflow may have.",
+            mend="Choose a workflow file.",
+        )
+    return data
+
+
+def _cannot_read(path: Path, error: OSError) -> WorkflowUnreadable:
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return WorkflowUnreadable(path, "There is no such file.", mend="Look at its name and folder.")
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return WorkflowUnreadable(path, "Reading it is not permitted.", mend="Change its permissions, or copy it.")
+    return WorkflowUnreadable(path, f"The file cannot be read: {error.strerror or error}.")
+
+
+def _decoded(data: bytes, path: Path) -> str:
+    if not data:
+        raise WorkflowUnreadable(path, "The file is empty.", mend=_EARLIER_COPY)
+    if not data.strip(b"\0"):
+        raise WorkflowUnreadable(path, "The file holds nothing but zeros: its content was lost.", mend=_EARLIER_COPY)
+    try:
+        return data.decode(json.detect_encoding(data))
+    except UnicodeDecodeError:
+        raise WorkflowUnreadable(path, "The file is no text.", mend="Choose a workflow file.") from None
+
+
+def _parsed(text: str, name: Path | str) -> Mapping[str, Any]:
+    try:
+        plain = parse(text.removeprefix("\ufeff"))
+    except json.JSONDecodeError as error:
+        ends = error.pos >= len(text.rstrip()) - 1
+        what = (
+            "The file ends in the middle: it was not written to its end."
+            if ends
+            else f"The file is damaged: {error.msg}."
+        )
+        place = f"line {error.lineno}, column {error.colno}"
+        raise WorkflowUnreadable(name, what, field=place, mend=_EARLIER_COPY) from None
+    except RecursionError:
+        raise WorkflowUnreadable(name, "The data is nested too deeply for a workflow.", mend=_EARLIER_COPY) from None
+    except ValueError as error:
+        raise WorkflowUnreadable(
+            name, f"The file holds a number that cannot be: {error}.", mend=_EARLIER_COPY
+        ) from None
+    if not isinstance(plain, dict):
+        raise WorkflowUnreadable(
+            name, "This is no workflow: it does not hold an object.", mend="Choose a workflow file."
+        )
+    return plain
+
+
+def _header(plain: Mapping[str, Any], name: Path | str) -> tuple[int, str]:
+    """Version of the format and of the program that wrote the file."""
+    if plain.get("format") != FORMAT:
+        raise WorkflowUnreadable(
+            name, _what_else(plain), field="format", mend="Choose a workflow that Wirelight saved."
+        )
+    version = plain.get("version")
+    program = plain.get("program", "")
+    program = program if isinstance(program, str) and not isinstance(program, NotFinite) else ""
+    if type(version) is not int or version < 0:
+        raise WorkflowUnreadable(
+            name,
+            "The version of the format is missing or no whole number.",
+            field="version",
+            mend=f"Write {VERSION} there.",
+        )
+    if version > VERSION:
+        writer = f"Wirelight {program}" if program else "a later Wirelight"
+        raise WorkflowUnreadable(
+            name,
+            f"{writer} wrote this in version {version} of the format; Wirelight {__version__} reads versions up to {VERSION}.",
+            field="version",
+            mend=f"Update Wirelight to {program} or later." if program else "Update Wirelight.",
+        )
+    return version, program
+
+
+def _what_else(plain: Mapping[str, Any]) -> str:
+    """A file of another program that is easily taken for one of ours."""
+    if isinstance(plain.get("nodes"), list) and isinstance(plain.get("links"), list):
+        return "This is a ComfyUI workflow, which this version does not open."
+    if plain and all(isinstance(one, dict) and "class_type" in one for one in plain.values()):
+        return "This is a ComfyUI workflow in API form, which this version does not open."
+    return "This is no Wirelight workflow."
