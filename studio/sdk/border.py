@@ -98,7 +98,9 @@ def _one_of(type: SocketType, deep: bool) -> _Convert:
 
     def convert(value: object) -> Any:  # noqa: ANN401 - one of the options
         own = plain_type_of(value)
-        exact = [each for option, each in converters if own == option or (option.item and isinstance(value, (list, tuple)))]
+        exact = [
+            each for option, each in converters if own == option or (option.item and isinstance(value, (list, tuple)))
+        ]
         if exact:
             return exact[0](value)
         for option, each in converters:

@@ -108,7 +108,9 @@ def _version(tensor: Any) -> int:  # noqa: ANN401 - torch is not imported here
 
 
 def _writes_into(node: str, socket: str) -> ValueRefused:
-    return ValueRefused("The node writes into its input, which others may still need.", node=node, socket=socket, mend=_MEND)
+    return ValueRefused(
+        "The node writes into its input, which others may still need.", node=node, socket=socket, mend=_MEND
+    )
 
 
 def _written_input(error: BaseException, given: Mapping[str, Any]) -> str | None:

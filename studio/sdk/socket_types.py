@@ -27,7 +27,10 @@ def value_type(name: str = "") -> Callable[[C], C]:
     def register(cls: C) -> C:
         own = name or cls.__name__
         held = _BY_NAME.get(own)
-        replaces_itself = held is not None and (held.__module__, held.__qualname__) == (cls.__module__, cls.__qualname__)
+        replaces_itself = held is not None and (held.__module__, held.__qualname__) == (
+            cls.__module__,
+            cls.__qualname__,
+        )
         if own in _RESERVED or (held is not None and not replaces_itself):
             raise DeclarationError(
                 f"There is a socket type '{own}' already.", where=cls.__qualname__, mend="Give the class another name."

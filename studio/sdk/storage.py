@@ -103,9 +103,7 @@ def _unpack_list(packed: Packed) -> list[object]:
     items = packed.meta.get("items")
     if not isinstance(items, (list, tuple)):
         raise CodecError("The stored list is damaged: its items are missing.")
-    return [
-        unpack_value(Packed(item["type"], arrays.get(str(at), {}), item["meta"])) for at, item in enumerate(items)
-    ]
+    return [unpack_value(Packed(item["type"], arrays.get(str(at), {}), item["meta"])) for at, item in enumerate(items)]
 
 
 def size_of(value: object) -> int:

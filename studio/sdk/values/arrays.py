@@ -26,7 +26,7 @@ _BFLOAT16: Final = "BF16"
 
 def frozen(array: NDArray[Any]) -> NDArray[Any]:
     """The array, read-only from now on. It is taken over, not copied, unless somebody else's array lies behind it."""
-    base = array.base
+    base: object = array.base
     while isinstance(base, np.ndarray) and base.size == array.size:
         base.setflags(write=False)
         base = base.base
@@ -42,7 +42,7 @@ def pack_array(array: NDArray[Any]) -> Array:
     if name is None:
         raise CodecError(f"Numbers of the type {array.dtype} cannot be stored.")
     whole = np.ascontiguousarray(array)
-    data: bytes | memoryview = memoryview(whole).cast("B") if whole.size else b""
+    data = whole.data.cast("B") if whole.size else b""
     return Array(name, tuple(array.shape), data)
 
 

@@ -31,10 +31,16 @@ class Audio:
 
     def __post_init__(self) -> None:
         samples = self.samples
-        if not isinstance(samples, np.ndarray) or samples.dtype != np.float32 or samples.ndim != 2 or 0 in samples.shape:
+        if (
+            not isinstance(samples, np.ndarray)
+            or samples.dtype != np.float32
+            or samples.ndim != 2
+            or 0 in samples.shape
+        ):
             shape = getattr(samples, "shape", type(samples).__name__)
             raise ValueRefused(
-                f"A sound is a float32 array of the shape (channels, samples), not {shape}.", mend="Audio.of() converts."
+                f"A sound is a float32 array of the shape (channels, samples), not {shape}.",
+                mend="Audio.of() converts.",
             )
         if type(self.rate) is not int or not 1 <= self.rate <= 768_000:
             raise ValueRefused(f"{self.rate} is not a sample rate.", mend="44100 and 48000 are usual.")
@@ -82,8 +88,8 @@ class Audio:
 class Mel:
     """A mel spectrogram: what a vocoder speaks.
 
-    `values`: (batch, bands, frames) float32, natural logarithm of the magnitude in each mel band, read-only; `rate` of the sound in samples a
-    second, `hop` samples from frame to frame.
+    `values`: (batch, bands, frames) float32, natural logarithm of the magnitude in each mel band, read-only; `rate` of the sound in
+    samples a second, `hop` samples from frame to frame.
     """
 
     values: NDArray[np.float32]
@@ -94,7 +100,9 @@ class Mel:
         values = self.values
         if not isinstance(values, np.ndarray) or values.dtype != np.float32 or values.ndim != 3 or 0 in values.shape:
             shape = getattr(values, "shape", type(values).__name__)
-            raise ValueRefused(f"A mel spectrogram is a float32 array of the shape (batch, bands, frames), not {shape}.")
+            raise ValueRefused(
+                f"A mel spectrogram is a float32 array of the shape (batch, bands, frames), not {shape}."
+            )
         if self.rate < 1 or self.hop < 1:
             raise ValueRefused(f"A rate of {self.rate} and a hop of {self.hop} are not possible.")
         object.__setattr__(self, "values", frozen(values))

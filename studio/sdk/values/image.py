@@ -156,7 +156,7 @@ class Image:
         return Image(self.pixels * (1 - share) + self._operand(other) * share)
 
     def map(self, change: Callable[[Pixels], NDArray[Any]]) -> Image:
-        """`change` on each picture of the batch, (height, width, channels) float32; it may return another size, or drop a single channel."""
+        """`change` on each picture of the batch, (height, width, channels) float32. It may return another size, or drop a lone channel."""
         changed = [np.asarray(change(picture), dtype=np.float32) for picture in self.pixels]
         return Image(np.stack([one[:, :, None] if one.ndim == 2 else one for one in changed]))
 
@@ -215,7 +215,7 @@ class Image:
         return Image(self.pixels[:, y : y + height, x : x + width].copy())
 
     def resized(self, width: int, height: int, method: str = "area") -> Image:
-        """At another size. `method`: nearest, linear, cubic, lanczos, or area, which averages when it shrinks and is linear when it grows."""
+        """At another size. `method`: nearest, linear, cubic, lanczos, or area, which averages to shrink and is linear to grow."""
         if (width, height) == self.size:
             return self
         import cv2

@@ -98,4 +98,3 @@ class Mask:
     def __repr__(self) -> str:
         many = f"{self.batch} x " if self.batch > 1 else ""
         return f"Mask({many}{self.width} x {self.height})"
-

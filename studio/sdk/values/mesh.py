@@ -18,9 +18,9 @@ from studio.sdk.values.arrays import frozen, pack_array, unpack_array
 class Mesh:
     """A surface of triangles.
 
-    `vertices`: (vertices, 3) float32, x to the right, y up, z towards the viewer; `faces`: (faces, 3) int32 indices of vertices, counter-clockwise
-    seen from outside; `colors`: (vertices, 3) float32 in [0, 1] sRGB, or None. Read-only. Raises `ValueRefused` for another shape or number
-    type.
+    `vertices`: (vertices, 3) float32, x to the right, y up, z towards the viewer; `faces`: (faces, 3) int32 indices of vertices,
+    counter-clockwise seen from outside; `colors`: (vertices, 3) float32 in [0, 1] sRGB, or None. Read-only. Raises `ValueRefused` for
+    another shape or number type.
     """
 
     vertices: NDArray[np.float32]

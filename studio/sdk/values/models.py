@@ -17,8 +17,8 @@ H = TypeVar("H", bound="Handle")
 class Handle:
     """What all models have in common.
 
-    `weights`: what a node asks the running context for. `family`: how it is called and what fits it (`sd1`, `sdxl` ...). `options`: plain data
-    that changes how it is used, such as a CLIP skip. Models are never kept in the cache on disk.
+    `weights`: what a node asks the running context for. `family`: how it is called and what fits it (`sd1`, `sdxl` ...). `options`:
+    plain data that changes how it is used, such as a CLIP skip. Models are never kept in the cache on disk.
     """
 
     weights: Resident[Any]
