@@ -1,0 +1,315 @@
+"""Samplers against their references, and resuming them at every step."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import diffusers
+import pytest
+import torch
+from torch import Tensor
+
+from studio.diffusion import schedules
+from studio.diffusion.noise import NoiseSource
+from studio.diffusion.noise_schedule import BetaSchedule, FlowSchedule
+from studio.diffusion.process import EXPLODING, FLOW, NoisingProcess
+from studio.diffusion.samplers import SAMPLERS, sampler
+from studio.diffusion.step import Denoiser, StepState
+from studio.graph.errors import ValueRefused
+from tests.diffusion.analytic import blobs, distance, start_at
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning"),
+]
+
+NOISE = BetaSchedule.scaled_linear(0.00085, 0.012)
+BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+KARRAS = {**BETAS, "use_karras_sigmas": True}
+TRAILING = {**BETAS, "timestep_spacing": "trailing"}
+ABOVE_ZERO = {**TRAILING, "final_sigmas_type": "sigma_min"}
+"""Diffusers' bh1 divides 0 by 0 in a step to sigma 0."""
+STEPS = 20
+STARTS = {EXPLODING: schedules.sigmas("karras", NOISE, 8), FLOW: schedules.sigmas("simple", FlowSchedule(3.0), 8)}
+
+
+def last(
+    name: str, start: StepState, sigmas: Sequence[float], process: NoisingProcess = EXPLODING, **options: Any
+) -> Tensor:
+    *_, state = sampler(name).run(blobs(process), start, sigmas, process, **options)
+    return state.latent
+
+
+# --- references -------------------------------------------------------------------------------------------------
+
+
+def drive(scheduler: Any, denoise: Denoiser, *, scaled: bool, seed: int = 3) -> Tensor:
+    """A diffusers scheduler through all of its steps. `scaled`: it works on x / sqrt(1 + sigma^2)."""
+    generator = torch.Generator().manual_seed(seed)
+    first = float(scheduler.sigmas[0])
+    x = torch.randn(1, 4, 6, 6, generator=generator) * first
+    if scaled:
+        x = x / math.sqrt(first**2 + 1)
+    takes_generator = {"generator": generator} if "generator" in inspect.signature(scheduler.step).parameters else {}
+    for time in scheduler.timesteps:
+        scheduler.scale_model_input(x, time)
+        if scheduler.step_index is None:
+            scheduler._init_step_index(time)
+        between = hasattr(scheduler, "sigmas_interpol") and not scheduler.state_in_first_order
+        levels = scheduler.sigmas_interpol if between else scheduler.sigmas
+        ancestral = hasattr(scheduler, "sigmas_up")
+        sigma = float(levels[scheduler.step_index - (1 if between and ancestral else 0)])
+        seen = x * math.sqrt(sigma**2 + 1) if scaled else x
+        noise = ((seen.double() - denoise(seen, sigma)) / sigma).float()
+        x = scheduler.step(noise, time, x, **takes_generator).prev_sample
+    return x * math.sqrt(float(scheduler.sigmas[-1]) ** 2 + 1) if scaled else x
+
+
+def levels_of(scheduler: Any) -> tuple[float, ...]:
+    """A scheduler's sigmas, every one once."""
+    return tuple(dict.fromkeys(float(sigma) for sigma in scheduler.sigmas))
+
+
+SINGLE = [
+    ("euler", "EulerDiscreteScheduler", KARRAS, False, {}),
+    ("euler_ancestral", "EulerAncestralDiscreteScheduler", TRAILING, False, {}),
+    ("heun", "HeunDiscreteScheduler", KARRAS, False, {}),
+    ("dpm_2", "KDPM2DiscreteScheduler", KARRAS, False, {}),
+    ("dpm_2_ancestral", "KDPM2AncestralDiscreteScheduler", KARRAS, False, {}),
+    ("lms", "LMSDiscreteScheduler", KARRAS, False, {}),
+    ("dpmpp_2m", "DPMSolverMultistepScheduler", KARRAS, True, {}),
+    ("dpmpp_2m_sde", "DPMSolverMultistepScheduler", {**KARRAS, "algorithm_type": "sde-dpmsolver++"}, True, {}),
+    ("uni_pc", "UniPCMultistepScheduler", {**ABOVE_ZERO, "solver_type": "bh1", "solver_order": 3}, True, {}),
+    ("uni_pc_bh2", "UniPCMultistepScheduler", {**KARRAS, "solver_type": "bh2", "solver_order": 3}, True, {}),
+    ("uni_pc_bh2", "UniPCMultistepScheduler", {**KARRAS, "solver_type": "bh2", "solver_order": 2}, True, {"order": 2}),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "config", "scaled", "options"), SINGLE, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_a_sampler_agrees_with_diffusers(
+    name: str, kind: str, config: dict[str, Any], scaled: bool, options: dict[str, Any]
+) -> None:
+    scheduler = getattr(diffusers, kind)(**config)
+    scheduler.set_timesteps(STEPS)
+    theirs = drive(scheduler, blobs(), scaled=scaled)
+    sigmas = levels_of(scheduler)
+    assert distance(last(name, start_at(sigmas[0]), sigmas, **options), theirs) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "config"),
+    [
+        ("ddim", "DDIMScheduler", {"clip_sample": False, "set_alpha_to_one": True}),
+        ("ddpm", "DDPMScheduler", {"clip_sample": False}),
+        ("lcm", "LCMScheduler", {"clip_sample": False, "original_inference_steps": 50}),
+    ],
+)
+def test_a_sampler_of_whole_timesteps_agrees_with_diffusers(name: str, kind: str, config: dict[str, Any]) -> None:
+    scheduler = getattr(diffusers, kind)(**BETAS, **config, timestep_spacing="trailing")
+    scheduler.set_timesteps(STEPS)
+    sigmas = (*(NOISE.sigma(int(time)) for time in scheduler.timesteps), 0.0)
+    generator = torch.Generator().manual_seed(3)
+    x = torch.randn(1, 4, 6, 6, generator=generator) * (sigmas[0] / math.sqrt(sigmas[0] ** 2 + 1))
+    for sigma, time in zip(sigmas, scheduler.timesteps, strict=False):
+        seen = x * math.sqrt(sigma**2 + 1)
+        noise = ((seen.double() - blobs()(seen, sigma)) / sigma).float()
+        x = scheduler.step(noise, time, x, generator=generator).prev_sample
+    assert distance(last(name, start_at(sigmas[0]), sigmas), x) < 2e-5
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "config"),
+    [
+        ("euler", "FlowMatchEulerDiscreteScheduler", {"shift": 3.0}),
+        ("heun", "FlowMatchHeunDiscreteScheduler", {"shift": 3.0}),
+        ("lcm", "FlowMatchLCMScheduler", {"shift": 3.0}),
+        (
+            "dpmpp_2m",
+            "DPMSolverMultistepScheduler",
+            {"use_flow_sigmas": True, "prediction_type": "flow_prediction", "flow_shift": 3.0},
+        ),
+        (
+            "uni_pc_bh2",
+            "UniPCMultistepScheduler",
+            {"use_flow_sigmas": True, "prediction_type": "flow_prediction", "flow_shift": 3.0},
+        ),
+    ],
+)
+def test_a_sampler_agrees_with_diffusers_on_a_flow_model(name: str, kind: str, config: dict[str, Any]) -> None:
+    scheduler = getattr(diffusers, kind)(**config)
+    scheduler.set_timesteps(STEPS)
+    sigmas = levels_of(scheduler)
+    generator = torch.Generator().manual_seed(3)
+    x = torch.randn(1, 4, 6, 6, generator=generator) * sigmas[0]
+    takes_generator = {"generator": generator} if "generator" in inspect.signature(scheduler.step).parameters else {}
+    for time in scheduler.timesteps:
+        if scheduler.step_index is None:
+            scheduler._init_step_index(time)
+        sigma = float(scheduler.sigmas[scheduler.step_index])
+        velocity = ((x.double() - blobs(FLOW)(x, sigma)) / sigma).float()
+        x = scheduler.step(velocity, time, x, **takes_generator).prev_sample
+    options = {"order": 2} if name == "uni_pc_bh2" else {}
+    assert distance(last(name, start_at(sigmas[0]), sigmas, FLOW, **options), x) < 1e-5
+
+
+def split(high: float, low: float) -> tuple[float, float]:
+    """k-diffusion's ancestral step with eta 1."""
+    up = min(low, math.sqrt(low**2 * (high**2 - low**2) / high**2))
+    return math.sqrt(low**2 - up**2), up
+
+
+def reference_2s_ancestral(denoise: Denoiser, x: Tensor, sigmas: Sequence[float], source: NoiseSource) -> Tensor:
+    """k-diffusion, sample_dpmpp_2s_ancestral."""
+    for high, low in zip(sigmas, sigmas[1:], strict=False):
+        denoised = denoise(x, high)
+        down, up = split(high, low)
+        if down == 0:
+            x = x + (x - denoised) / high * (down - high)
+        else:
+            t, t_next = -math.log(high), -math.log(down)
+            h = t_next - t
+            s = t + h / 2
+            second = denoise(math.exp(-s) / math.exp(-t) * x - math.expm1(-h / 2) * denoised, math.exp(-s))
+            x = math.exp(-t_next) / math.exp(-t) * x - math.expm1(-h) * second
+        if low > 0:
+            x = x + source.draw(x) * up
+    return x
+
+
+def reference_sde(denoise: Denoiser, x: Tensor, sigmas: Sequence[float], source: NoiseSource) -> Tensor:
+    """k-diffusion, sample_dpmpp_sde with r = 1/2; its Brownian tree written out as two increments."""
+    for high, low in zip(sigmas, sigmas[1:], strict=False):
+        denoised = denoise(x, high)
+        if low == 0:
+            x = denoised
+            continue
+        t, t_next = -math.log(high), -math.log(low)
+        s = (t + t_next) / 2
+        middle = math.exp(-s)
+        first, second = source.draw(x), source.draw(x)
+        walk = first * math.sqrt(high - middle)
+        whole = (walk + second * math.sqrt(middle - low)) / math.sqrt(high - low)
+        down, up = split(high, middle)
+        x_2 = down / high * x - math.expm1(t + math.log(down)) * denoised + first * up
+        denoised_2 = denoise(x_2, middle)
+        down, up = split(high, low)
+        x = down / high * x - math.expm1(t + math.log(down)) * denoised_2 + whole * up
+    return x
+
+
+def reference_3m_sde(denoise: Denoiser, x: Tensor, sigmas: Sequence[float], source: NoiseSource) -> Tensor:
+    """k-diffusion, sample_dpmpp_3m_sde with eta 1."""
+    denoised_1 = denoised_2 = x
+    h_1 = h_2 = None
+    for high, low in zip(sigmas, sigmas[1:], strict=False):
+        denoised = denoise(x, high)
+        if low == 0:
+            return denoised
+        h = math.log(high) - math.log(low)
+        h_eta = 2 * h
+        x = math.exp(-h_eta) * x - math.expm1(-h_eta) * denoised
+        phi_2 = math.expm1(-h_eta) / h_eta + 1
+        if h_1 is not None and h_2 is not None:
+            r0, r1 = h_1 / h, h_2 / h
+            d1_0, d1_1 = (denoised - denoised_1) / r0, (denoised_1 - denoised_2) / r1
+            d1 = d1_0 + (d1_0 - d1_1) * r0 / (r0 + r1)
+            d2 = (d1_0 - d1_1) / (r0 + r1)
+            x = x + phi_2 * d1 - (phi_2 / h_eta - 0.5) * d2
+        elif h_1 is not None:
+            x = x + phi_2 * (denoised - denoised_1) / (h_1 / h)
+        x = x + source.draw(x) * low * math.sqrt(-math.expm1(-2 * h))
+        denoised_1, denoised_2 = denoised, denoised_1
+        h_1, h_2 = h, h_1
+    return x
+
+
+@pytest.mark.parametrize(
+    ("name", "reference"),
+    [("dpmpp_2s_ancestral", reference_2s_ancestral), ("dpmpp_sde", reference_sde), ("dpmpp_3m_sde", reference_3m_sde)],
+)
+def test_a_sampler_follows_its_equations(name: str, reference: Any) -> None:
+    sigmas = schedules.sigmas("karras", NOISE, STEPS)
+    start = start_at(sigmas[0])
+    assert start.rng is not None
+    theirs = reference(blobs(), start.latent, sigmas, NoiseSource.resumed(start.rng))
+    assert distance(last(name, start, sigmas), theirs) < 1e-6
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("process", [EXPLODING, FLOW], ids=lambda process: process.name)
+def test_every_sampler_ends_at_pictures_that_exist(name: str, process: NoisingProcess) -> None:
+    sigmas = schedules.sigmas("simple", NOISE if process is EXPLODING else FlowSchedule(3.0), 40)
+    found = last(name, start_at(sigmas[0], batch=3), sigmas, process)
+    assert torch.isfinite(found).all()
+    assert float((found.abs() - 1.5).abs().mean()) < 0.45
+    assert 0.2 < float((found > 0).double().mean()) < 0.8
+
+
+def test_higher_order_comes_closer_with_the_same_steps() -> None:
+    fine = schedules.sigmas("karras", NOISE, 1000)
+    true = last("heun", start_at(fine[0]), fine)
+    coarse = schedules.sigmas("karras", NOISE, 25)
+    error = {
+        name: distance(last(name, start_at(coarse[0]), coarse), true)
+        for name in ("euler", "dpmpp_2m", "heun", "uni_pc_bh2")
+    }
+    assert max(error["dpmpp_2m"], error["heun"], error["uni_pc_bh2"]) < error["euler"] / 3
+
+
+# --- resuming ----------------------------------------------------------------------------------------------------
+
+
+def equal(one: StepState, other: StepState) -> bool:
+    tensors = zip((one.latent, one.denoised, *one.memory), (other.latent, other.denoised, *other.memory), strict=True)
+    rng = one.rng is not None and other.rng is not None and torch.equal(one.rng, other.rng)
+    return one.index == other.index and one.sigma == other.sigma and rng and all(torch.equal(a, b) for a, b in tensors)
+
+
+@pytest.mark.parametrize("process", [EXPLODING, FLOW], ids=lambda process: process.name)
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_a_run_resumed_at_any_step_is_the_unbroken_run(name: str, process: NoisingProcess) -> None:
+    sigmas = STARTS[process]
+    run, denoise = sampler(name).run, blobs(process)
+    states = list(run(denoise, start_at(sigmas[0], batch=2), sigmas, process))
+    assert [state.index for state in states] == list(range(1, len(sigmas)))
+    assert [state.sigma for state in states] == list(sigmas[1:])
+    for state in states[:-1]:
+        # a branch in between that goes elsewhere must not disturb it
+        list(run(lambda x, sigma: denoise(x, sigma) + 1, state, sigmas, process))
+        rest = list(run(denoise, state, sigmas, process))
+        assert all(equal(one, other) for one, other in zip(states[state.index :], rest, strict=True))
+
+
+@pytest.mark.parametrize("name", [name for name, found in SAMPLERS.items() if found.stochastic])
+def test_a_stochastic_sampler_follows_its_seed(name: str) -> None:
+    sigmas = STARTS[EXPLODING]
+    start = start_at(sigmas[0])
+    other = replace(start, rng=NoiseSource.seeded(99, 1).state)
+    assert not torch.equal(last(name, start, sigmas), last(name, other, sigmas))
+    with pytest.raises(ValueRefused, match="random"):
+        last(name, replace(start, rng=None), sigmas)
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_the_registry_says_how_often_the_network_is_called(name: str) -> None:
+    calls = 0
+
+    def counted(x: Tensor, sigma: float) -> Tensor:
+        nonlocal calls
+        calls += 1
+        return blobs()(x, sigma)
+
+    steps = len(STARTS[EXPLODING]) - 1
+    list(sampler(name).run(counted, start_at(STARTS[EXPLODING][0]), STARTS[EXPLODING]))
+    assert calls in (steps * sampler(name).calls, steps * sampler(name).calls - (sampler(name).calls - 1))
+
+
+def test_an_unknown_sampler_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ValueRefused, match="euler_ancestral"):
+        sampler("eule")

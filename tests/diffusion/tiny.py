@@ -1,0 +1,125 @@
+"""Tiny random models in the formats that real ones come in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from torch import nn
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+WORDS = ("the", "and", "cat", "dog", "red", "on")
+WINDOW = 16
+
+
+def tokenizer(pad: str | None = None) -> CLIPTokenizer:
+    """A CLIP tokenizer of bytes, bytes that end a word, and a few words."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in printable]
+    symbols = [chr(byte) for byte in printable] + [chr(256 + place) for place in range(len(others))]
+    tokens, merges = [*symbols, *(f"{symbol}</w>" for symbol in symbols)], []
+    for word in WORDS:
+        parts = [*word[:-1], f"{word[-1]}</w>"]
+        while len(parts) > 1:
+            merges.append((parts[0], parts[1]))
+            parts[:2] = ["".join(parts[:2])]
+            tokens.append(parts[0])
+    tokens = list(dict.fromkeys([*tokens, "<|startoftext|>", "<|endoftext|>"]))
+    extra = {} if pad is None else {"pad_token": pad}
+    vocabulary = {token: index for index, token in enumerate(tokens)}
+    return CLIPTokenizer(vocab=vocabulary, merges=list(dict.fromkeys(merges)), model_max_length=WINDOW, **extra)
+
+
+def text_config(width: int = 32, layers: int = 3, **more: Any) -> CLIPTextConfig:
+    size = len(tokenizer())
+    return CLIPTextConfig(
+        vocab_size=size,
+        hidden_size=width,
+        intermediate_size=2 * width,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        max_position_embeddings=WINDOW,
+        bos_token_id=size - 2,
+        eos_token_id=size - 1,
+        pad_token_id=size - 1,
+        projection_dim=width,
+        **more,
+    )
+
+
+def unet(width: int = 32, **more: Any) -> UNet2DConditionModel:
+    torch.manual_seed(1)
+    config: dict[str, Any] = {
+        "block_out_channels": (8, 16),
+        "layers_per_block": 1,
+        "sample_size": 8,
+        "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
+        "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"),
+        "cross_attention_dim": width,
+        "attention_head_dim": 4,
+        "norm_num_groups": 4,
+    }
+    return awake(UNet2DConditionModel(**{**config, **more}))
+
+
+def vae(scaling: float = 0.18215, blocks: int = 2, **more: Any) -> AutoencoderKL:
+    torch.manual_seed(2)
+    return awake(
+        AutoencoderKL(
+            block_out_channels=(8, 16, 16)[:blocks],
+            down_block_types=["DownEncoderBlock2D"] * blocks,
+            up_block_types=["UpDecoderBlock2D"] * blocks,
+            norm_num_groups=4,
+            scaling_factor=scaling,
+            **more,
+        )
+    )
+
+
+def awake(model: Any) -> Any:
+    """Fills parameters that start as zeros (output layers do): else the model answers 0 to everything, and tests prove nothing."""
+    generator = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if not parameter.any():
+                parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.05)
+    network: nn.Module = model
+    return network.eval()
+
+
+def scheduler(prediction: str = "epsilon", **more: Any) -> DDIMScheduler:
+    return DDIMScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        prediction_type=prediction,
+        clip_sample=False,
+        set_alpha_to_one=False,
+        steps_offset=1,
+        **more,
+    )
+
+
+def sd_pipeline(width: int = 32, prediction: str = "epsilon", **unet_config: Any) -> StableDiffusionPipeline:
+    """The shape of Stable Diffusion 1; with width 1024 and v-prediction, of 2."""
+    torch.manual_seed(0)
+    padding = "!" if width == 1024 else None
+    pipeline = StableDiffusionPipeline(
+        unet=unet(width, **unet_config),
+        vae=vae(),
+        text_encoder=CLIPTextModel(text_config(width)).eval(),
+        tokenizer=tokenizer(padding),
+        scheduler=scheduler(prediction),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def save(pipeline: StableDiffusionPipeline, folder: Path, **options: Any) -> Path:
+    pipeline.save_pretrained(folder, **options)
+    return folder
