@@ -9,8 +9,9 @@ from pathlib import Path
 
 import torch
 
-from train import export, latents, text, unet, vae
-from train.loop import Place, Stopped, spread
+from train import controlnet, export, latents, lcm, lora, preview, text, unet, upscale, vae
+from train.loop import SHIPPED, Place, Stopped, spread
+from train.styles import STYLES
 
 PICTURES_ENCODED = latents.COUNT
 
@@ -45,6 +46,10 @@ def _export_picture(minutes: float, resume: bool, place: Place) -> None:
     export.export_picture(place.folder, place.folder.parents[1] / place.folder.name)
 
 
+def _whole(work: Callable[[float, bool, Place], None]) -> dict[str, Stage]:
+    return {"train": Stage(1, work)}
+
+
 STARTERS: Mapping[str, Mapping[str, Stage]] = {
     "picture": {
         "text": Stage(0.03, text.train, spreads=False),
@@ -54,6 +59,11 @@ STARTERS: Mapping[str, Mapping[str, Stage]] = {
         "unet": Stage(0.67, unet.train),
         "export": Stage(0, _export_picture, spreads=False),
     },
+    **{f"controlnet-{kind}": _whole(functools.partial(controlnet.train, kind)) for kind in ("canny", "depth")},
+    **{f"lora-{style}": _whole(functools.partial(lora.train, style)) for style in STYLES},
+    "lcm": _whole(lcm.train),
+    "preview": _whole(preview.train),
+    "upscaler": _whole(upscale.train),
 }
 
 
@@ -65,11 +75,12 @@ def train(
     processes: int = 1,
     resume: bool = False,
     only: str | None = None,
+    base: Path = SHIPPED,
 ) -> None:
     """Train a starter: checkpoints and sample sheets in `<out>/checkpoints/<name>`, the model in `<out>/<name>`.
 
-    `minutes` is shared among its stages, unless `only` names one. Raises Stopped where it was asked to end; with `resume`
-    it goes on from there.
+    `minutes` is shared among its stages, unless `only` names one. Add-ons are made for the picture starter in `base`.
+    Raises Stopped where it was asked to end; with `resume` it goes on from there.
     """
     os.environ["HF_HUB_OFFLINE"] = "1"
     folder = out / "checkpoints" / name
@@ -78,7 +89,7 @@ def train(
     for stage_name, stage in STARTERS[name].items():
         if only in (None, stage_name):
             share = minutes * (stage.share if only is None else 1)
-            place = Place(folder, torch.device(device), world=processes if stage.spreads else 1)
+            place = Place(folder, torch.device(device), world=processes if stage.spreads else 1, base=base)
             spread(functools.partial(stage.work, share, resume), place)
 
 
@@ -90,12 +101,13 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--out", type=Path, required=True, help="gets checkpoints/NAME and the finished NAME")
     parser.add_argument("--processes", type=int, default=1, help="that train together, one core each")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoints in --out")
+    parser.add_argument("--base", type=Path, default=SHIPPED, help="the picture starter that an add-on is made for")
     parser.add_argument("--only", help="one stage: " + ", ".join(s for stages in STARTERS.values() for s in stages))
     chosen = parser.parse_args(arguments)
     if chosen.only not in (None, *STARTERS[chosen.name]):
         parser.error(f"{chosen.name} has no stage {chosen.only}")
     try:
-        train(chosen.name, chosen.minutes, chosen.out, chosen.device, chosen.processes, chosen.resume, chosen.only)
+        train(**vars(chosen))
     except Stopped:
         return 130
     return 0

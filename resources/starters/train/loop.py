@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -16,6 +16,8 @@ import torch
 import torch.distributed
 import torch.multiprocessing
 from torch import Tensor, nn
+
+SHIPPED = Path(__file__).resolve().parents[1] / "picture"
 
 SAVE_EVERY = 120.0  # seconds between checkpoints
 REPORT_EVERY = 30.0
@@ -49,12 +51,16 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a training process works: its folder, device and rank among `world` processes."""
+    """Where a training process works: its folder, device and rank among `world` processes.
+
+    `base` is the finished picture starter that the add-ons are made for.
+    """
 
     folder: Path
     device: torch.device
     rank: int = 0
     world: int = 1
+    base: Path = SHIPPED
 
 
 class Averaged:
@@ -218,7 +224,7 @@ def _work(rank: int, job: Job, place: Place, meeting: str) -> None:
     torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=place.world)
     try:
-        job(Place(place.folder, place.device, rank, place.world))
+        job(replace(place, rank=rank))
     except Stopped:
         return
     finally:

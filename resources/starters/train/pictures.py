@@ -51,10 +51,10 @@ def draw(
     return Picture(canvas.picture(), canvas.depth(), caption, said)
 
 
-def draw_to_learn(rng: random.Random, kind: str | None = None) -> Picture:
+def draw_to_learn(rng: random.Random, kind: str | None = None, size: int = SIZE) -> Picture:
     """As `draw`, but never one of the combinations held out for the test."""
     while True:
-        picture = draw(rng, kind)
+        picture = draw(rng, kind, size=size)
         if not held_out(picture.attributes):
             return picture
 

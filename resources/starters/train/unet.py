@@ -1,6 +1,8 @@
 """The denoiser: a UNet over 16x16 latents, told by the text encoder."""
 
+import contextlib
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -13,7 +15,7 @@ from train import latents, text
 from train.judge import tally
 from train.loop import Place, Task, autocast, fit
 from train.noise import Noise
-from train.pictures import draw
+from train.pictures import Picture, draw
 from train.prompts import SHEET
 from train.sample import Parts, sample
 from train.sheet import write_sheet
@@ -62,10 +64,16 @@ def load_parts(folder: Path, device: torch.device) -> Parts:
     )
 
 
+@contextlib.contextmanager
+def fast_arithmetic(device: torch.device) -> Iterator[None]:
+    """bfloat16, with the plain attention kernel on a CPU: its fused one is four times slower backwards in bfloat16."""
+    kernels = [SDPBackend.MATH] if device.type == "cpu" else [SDPBackend.FLASH_ATTENTION, SDPBackend.MATH]
+    with sdpa_kernel(kernels), autocast(device):
+        yield
+
+
 def denoise(unet: nn.Module, noisy: Tensor, timesteps: Tensor, states: Tensor, **more: object) -> Tensor:
-    """The UNet in bfloat16. The plain attention kernel: the CPU's fused one is four times slower backwards in bfloat16."""
-    kernels = [SDPBackend.MATH] if noisy.device.type == "cpu" else [SDPBackend.FLASH_ATTENTION, SDPBackend.MATH]
-    with sdpa_kernel(kernels), autocast(noisy.device):
+    with fast_arithmetic(noisy.device):
         return unet(noisy, timesteps, states, **more).sample
 
 
@@ -104,10 +112,15 @@ def train(minutes: float, resume: bool, place: Place) -> None:
     fit(task, minutes, place, resume)
 
 
-def adherence(parts: Parts, each: int = 16) -> dict[str, float]:
-    """Shares of prompts followed, by the judge, over a few prompts of each kind."""
+def asked_prompts(each: int) -> list[Picture]:
+    """Prompts to follow progress by, `each` of every kind; the drawn pictures are too small to look at."""
     rng = random.Random(31337)
-    asked = [draw(rng, kind, size=8, plain=1.0) for kind in ("one", "two", "scene") for _ in range(each)]
+    return [draw(rng, kind, size=8, plain=1.0) for kind in ("one", "two", "scene") for _ in range(each)]
+
+
+def adherence(parts: Parts, each: int = 16) -> dict[str, float]:
+    """Shares of prompts followed, by the judge."""
+    asked = asked_prompts(each)
     found = tally(sample(parts, [p.caption for p in asked]), [p.attributes for p in asked])
     return {k: found[k] for k in ("one.shape", "one.colour", "one.all", "two.all", "scene.subject", "scene.all")}
 

@@ -1,0 +1,151 @@
+"""How well the starter models do what they are asked, judged beside true renders of the same captions.
+
+python tests/benchmarks/starter_quality.py [--model NAME] [--count N] [--seed S] [--folder resources/starters]
+
+Prints one JSON line. Prompts are new ones from the captions' grammar; the shapes' `held_out` figure is of colours that no
+training picture gave them. Shares are of `count` prompts a kind. Everything runs in float32, as on a user's CPU.
+"""
+
+import argparse
+import json
+import random
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "resources" / "starters"))
+
+Pixels = NDArray[np.uint8]
+Figures = dict[str, float]
+
+STEPS = 20
+GUIDANCE = 3.0
+CHUNK = 20
+
+
+def load(folder: Path):  # noqa: ANN201 - a StableDiffusionPipeline, imported only where it is needed
+    import torch
+    from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline
+
+    pipeline = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+    pipeline.scheduler = DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def pictures(pipeline, captions: list[str], seed: int, **more: object) -> Pixels:  # noqa: ANN001
+    import torch
+
+    made = []
+    for first in range(0, len(captions), CHUNK):
+        said = captions[first : first + CHUNK]
+        each = [torch.Generator().manual_seed(seed + first + i) for i in range(len(said))]
+        settings = {"num_inference_steps": STEPS, "guidance_scale": GUIDANCE} | more
+        made.append(pipeline(said, generator=each, output_type="np", **settings).images)
+    return (np.concatenate(made) * 255).round().astype(np.uint8)
+
+
+def asked(count: int, seed: int) -> dict[str, list]:
+    """Prompts of each kind, as drawn pictures; `held_out` are single shapes in colours never learnt."""
+    from train.pictures import draw, held_out
+    from train.shapes import HELD_OUT
+
+    rng = random.Random(f"quality {seed}")
+    prompts: dict[str, list] = {}
+    for kind in ("one", "two", "scene"):
+        drawn = (draw(rng, kind, plain=1.0) for _ in iter(int, 1))
+        prompts[kind] = [p for p in (next(drawn) for _ in range(2 * count)) if not held_out(p.attributes)][:count]
+    pairs = sorted(HELD_OUT)
+    fixed = [dict(zip(("shape", "colour"), pairs[i % len(pairs)], strict=True)) for i in range(max(6, count // 4))]
+    prompts["held_out"] = [draw(rng, "one", f, plain=1.0) for f in fixed]
+    return prompts
+
+
+def shares(prompts: dict[str, list], make: Callable[[list[str]], Pixels]) -> Figures:
+    """The judge's figures over what `make` makes of the prompts."""
+    from train.judge import tally
+
+    figures: Figures = {}
+    for kind, drawn in prompts.items():
+        found = tally(make([p.caption for p in drawn]), [p.attributes for p in drawn])
+        if kind == "one":
+            figures |= {k: found[f"one.{k}"] for k in ("shape", "colour", "background", "position", "size")}
+        elif kind == "two":
+            figures["two_objects"] = found["two.all"]
+        elif kind == "scene":
+            figures |= {f"scene_{k}": found[f"scene.{k}"] for k in ("subject", "colour", "time", "ground", "all")}
+        else:
+            figures |= {f"held_out_{k}": found[f"one.{k}"] for k in ("shape", "colour")}
+    return figures
+
+
+def judge_figures(prompts: dict[str, list]) -> Figures:
+    """What the judge makes of the true renders: its own accuracy."""
+    truth = {p.caption: p.pixels for drawn in prompts.values() for p in drawn}
+    return shares(prompts, lambda captions: np.stack([truth[c] for c in captions]))
+
+
+def speed(folder: Path) -> Figures:
+    """Seconds to load, seconds for one picture of 20 steps once loaded, and peak memory, in a process of its own."""
+    command = [sys.executable, __file__, "--speed", str(folder)]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+
+
+def measure_speed(folder: Path) -> Figures:
+    import torch
+    from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline  # noqa: F401 - not part of the loading
+    from transformers import CLIPTextModel, CLIPTokenizer  # noqa: F401
+
+    torch.set_num_threads(2)
+    began = time.perf_counter()
+    pipeline = load(folder)
+    loaded = time.perf_counter()
+    pictures(pipeline, ["a red circle on a blue background"], seed=0)
+    warm = time.perf_counter()
+    pictures(pipeline, ["a red house under a night sky"], seed=0)
+    done = time.perf_counter()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"load_s": loaded - began, "seconds": done - warm, "peak_mb": peak}
+
+
+def picture(folder: Path, count: int, seed: int) -> Figures:
+    from train import vae
+
+    pipeline = load(folder / "picture")
+    figures = shares(asked(count, seed), lambda captions: pictures(pipeline, captions, seed))
+    figures["vae_psnr"] = vae.psnr(pipeline.vae, vae.held_out_pictures(200, seed=seed + 999))
+    return figures | speed(folder / "picture")
+
+
+MODELS: dict[str, Callable[[Path, int, int], Figures]] = {"picture": picture}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", choices=list(MODELS))
+    parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--folder", type=Path, default=ROOT / "resources" / "starters")
+    parser.add_argument("--speed", type=Path, help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.speed:
+        print(json.dumps(measure_speed(chosen.speed)))
+        return
+    result: dict[str, object] = {"count": chosen.count, "seed": chosen.seed}
+    result["judge"] = judge_figures(asked(chosen.count, chosen.seed))
+    for name, measure in MODELS.items():
+        if chosen.model in (None, name):
+            result[name] = measure(chosen.folder, chosen.count, chosen.seed)
+    rounded = {k: {n: round(v, 3) for n, v in f.items()} if isinstance(f, dict) else f for k, f in result.items()}
+    print(json.dumps(rounded))
+
+
+if __name__ == "__main__":
+    main()
