@@ -240,8 +240,8 @@ class InSubgraph:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch(_Alone):
-    """Several edits as one step of the history, all or none."""
+class Batch:
+    """Several edits as one step of the history, all or none. Two of one drag merge part by part."""
 
     edits: tuple[AnyEdit, ...]
     label: str = ""
@@ -252,6 +252,12 @@ class Batch(_Alone):
             graph, undo = edit.apply(graph)
             back.append(undo)
         return graph, Batch(tuple(reversed(back)), self.label)
+
+    def merge(self, earlier: AnyEdit) -> AnyEdit | None:
+        if not isinstance(earlier, Batch) or len(earlier.edits) != len(self.edits) or earlier.label != self.label:
+            return None
+        merged = [now.merge(before) for now, before in zip(self.edits, earlier.edits, strict=True)]
+        return None if None in merged else Batch(tuple(one for one in merged if one is not None), self.label)
 
 
 AnyEdit: TypeAlias = Union[  # noqa: UP007 - the members refer to this name, so it has to be built at run time
