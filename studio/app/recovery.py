@@ -213,11 +213,7 @@ def _replay(found: Recovered, record: Record) -> None:
     history = found.history
     match record:
         case Edited(edit, how):
-            if how is How.UNDONE and history.can_undo:
-                history.undo()
-            elif how is How.REDONE and history.can_redo:
-                history.redo()
-            else:
+            if not _travel(history, how, edit):
                 history.apply(edit, merge=how is How.MERGED)
             found.dirty, found.edits = True, found.edits + 1
         case Sealed():
@@ -229,6 +225,20 @@ def _replay(found: Recovered, record: Record) -> None:
             found.path, found.stamp, found.dirty, found.edits = Path(path), stamp, False, 0
         case Started():
             raise CodecError("A second snapshot in one journal.")
+
+
+def _travel(history: History, how: How, edit: AnyEdit) -> bool:
+    """Undo or redo, where that is the edit that was written down; it is not for steps from before the snapshot."""
+    if how is How.UNDONE:
+        there, back = history.undo, history.redo
+    elif how is How.REDONE:
+        there, back = history.redo, history.undo
+    else:
+        return False
+    done = there()
+    if done is not None and done != edit:
+        back()
+    return done == edit
 
 
 class Journal:

@@ -1,0 +1,129 @@
+"""What can be asked of `wirelight`. Nothing heavy is imported before a command is known."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from studio import __version__
+
+Command = Callable[[argparse.Namespace], int]
+
+_HELP = """Wire diffusion models into a graph and watch every denoising step.
+
+Without a command, the window opens with what was open last."""
+_EPILOG = """wirelight run text-to-image --set sampler.steps=8 --set prompt.text="a red house" --out pictures
+
+Exit status: 0 done, 1 a run that failed, 2 bad input, 130 interrupted."""
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options, with the function that obeys them as `command`. Exits (status 2) where they make no sense."""
+    parser = argparse.ArgumentParser(
+        "wirelight", description=_HELP, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--version", action="version", version=f"Wirelight {__version__}")
+    parser.set_defaults(command=_later("window", "open_window"), file=None)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    _open(commands)
+    _run(commands)
+    _check(commands)
+    _nodes(commands)
+    _templates(commands)
+    _doctor(commands)
+    _new_plugin(commands)
+    _plugins(commands)
+    return parser.parse_args(arguments)
+
+
+def _later(module: str, function: str) -> Command:
+    """A command whose module is imported when it is called."""
+
+    def obey(options: argparse.Namespace) -> int:
+        command: Command = getattr(importlib.import_module(f"studio.cli.{module}"), function)
+        return command(options)
+
+    return obey
+
+
+def _open(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("open", help="open a workflow in the window")
+    parser.add_argument("file", type=Path, metavar="FILE", help="a workflow, or a picture with a workflow inside")
+    parser.set_defaults(command=_later("window", "open_window"))
+
+
+def _run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("run", help="run a workflow without a window")
+    parser.add_argument(
+        "workflow", metavar="WORKFLOW", help="a file, a template's name, or a picture with a workflow inside"
+    )
+    parser.add_argument(
+        "--set",
+        dest="values",
+        action="append",
+        default=[],
+        metavar="NODE.PARAM=VALUE",
+        help="change a parameter; may be repeated",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder for the outputs (default: the one of the settings)"
+    )
+    parser.add_argument("--previews", type=Path, metavar="DIR", help="write a picture of every step into this folder")
+    parser.add_argument("--device", default="", metavar="auto|cpu|cuda:0|mps", help="where the models run")
+    parser.add_argument(
+        "--only", nargs="+", action="extend", default=[], metavar="NODE", help="run these nodes, and what they need"
+    )
+    parser.add_argument("--json", action="store_true", help="print one event a line")
+    parser.set_defaults(command=_later("run", "run"))
+
+
+def _check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("check", help="say what keeps a workflow from running")
+    parser.add_argument(
+        "workflow", metavar="FILE", help="a workflow, a template's name, or a picture with a workflow inside"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(command=_later("check", "check_workflow"))
+
+
+def _nodes(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("nodes", help="list the nodes, or explain one")
+    parser.add_argument("name", nargs="?", default="", metavar="NAME", help="a node type, or words to search for")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(command=_later("nodes", "show_nodes"))
+
+
+def _templates(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("templates", help="list the workflows that come with the program")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(command=_later("templates", "show_templates"))
+
+
+def _doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("doctor", help="say what this machine offers, what is wrong, and what to do")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(command=_later("doctor", "doctor"))
+
+
+def _new_plugin(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("new-plugin", help="make a plugin to start from")
+    parser.add_argument("name", metavar="NAME", help="letters, digits and '-'")
+    parser.add_argument(
+        "--into", type=Path, default=Path(), metavar="DIR", help="where its folder goes (default: here)"
+    )
+    parser.set_defaults(command=_later("plugins", "new_plugin"))
+
+
+def _plugins(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("plugins", help="list plugins, enable or disable them")
+    does = parser.add_subparsers(title="what to do", metavar="list|enable|disable")
+    listing = does.add_parser("list", help="list what is installed (the default)")
+    listing.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(command=_later("plugins", "list_plugins"), json=False)
+    listing.set_defaults(command=_later("plugins", "list_plugins"))
+    for word, doc in (("enable", "let its nodes run from the next start on"), ("disable", "leave its nodes out")):
+        one = does.add_parser(word, help=doc)
+        one.add_argument("name", metavar="NAME")
+        one.set_defaults(command=_later("plugins", word))

@@ -1,0 +1,118 @@
+"""A worker for one command, without a window."""
+
+from __future__ import annotations
+
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import Final
+
+from studio.app.settings import load_settings
+from studio.app.supervisor import Report, Supervisor, WorkerDied
+from studio.app.worker_setup import configure
+from studio.graph.errors import Cancelled, WorkerLost
+from studio.graph.spec import Catalog
+from studio.library.places import places
+from studio.protocol.messages import CatalogSent, Configure, Log, Stepped
+from studio.protocol.process import ProcessChannel
+
+_TICK: Final = 0.5
+_LOUD: Final = ("WARNING", "ERROR", "CRITICAL")
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A report of the worker; with the pixels of a step's preview, taken out of the shared memory before they were overwritten."""
+
+    report: Report
+    pixels: bytes | None = None
+
+
+class Worker:
+    """A supervised worker whose reports are taken one by one, in the order they came. Made by `worker`."""
+
+    def __init__(self, configuration: Configure) -> None:
+        self._configuration = configuration
+        self._received: queue.SimpleQueue[Received] = queue.SimpleQueue()
+        self._channel: ProcessChannel | None = None
+        self.interruptions = 0
+        """How often Ctrl-C was pressed."""
+        self.supervisor = Supervisor(self._open, self._take)
+
+    def next(self) -> Received | None:
+        """The next report, or None after a moment without one."""
+        try:
+            return self._received.get(timeout=_TICK)
+        except queue.Empty:
+            return None
+
+    def catalog(self) -> Catalog:
+        """Wait for the worker's node types. Raises `WorkerLost` where it cannot be started, `Cancelled` on Ctrl-C."""
+        while True:
+            received = self.next()
+            if self.interruptions:
+                self.kill()
+                raise Cancelled
+            match received and received.report:
+                case CatalogSent() as sent:
+                    for name, why in sent.broken:
+                        print(f"plugin {name}: {why}", file=sys.stderr)
+                    return sent.catalog
+                case WorkerDied() as died:
+                    raise WorkerLost(died.what, died.node or "", died.mend)
+                case Log() as line:
+                    show_log(line)
+                case _:
+                    pass
+
+    def kill(self) -> None:
+        """End the worker by force, for one that has nothing to lose or no time."""
+        if self._channel is not None:
+            self._channel.kill()
+
+    def _open(self) -> ProcessChannel:
+        self._channel = ProcessChannel(self._configuration)
+        return self._channel
+
+    def _take(self, report: Report) -> None:
+        preview = report.preview if isinstance(report, Stepped) else None
+        pixels = self.supervisor.picture(preview) if preview is not None else None
+        self._received.put(Received(report, pixels))
+
+    def _interrupted(self, number: int, frame: FrameType | None) -> None:
+        self.interruptions += 1
+
+
+@contextmanager
+def worker(device: str = "", out: str = "") -> Iterator[Worker]:
+    """A worker for the block, gone after it. Meanwhile Ctrl-C only counts up `interruptions`: the block decides what to do."""
+    loaded = load_settings(places().config)
+    if loaded.message:
+        print(f"wirelight: {loaded.message}", file=sys.stderr)
+    one = Worker(configure(loaded.settings, places(), device=device, out=out))
+    before = {number: signal.signal(number, one._interrupted) for number in _signals()}
+    try:
+        one.supervisor.start()
+        yield one
+    finally:
+        one.supervisor.stop()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def show_log(line: Log) -> None:
+    """A line of node code, or a warning of the worker itself, to whoever watches the terminal."""
+    if line.node or line.level in _LOUD:
+        print(f"{line.node}: {line.text}" if line.node else line.text, file=sys.stderr)
+
+
+def _signals() -> tuple[signal.Signals, ...]:
+    """Those that ask a program to end. Handlers can only be set in the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        return ()
+    return signal.SIGINT, signal.SIGTERM
