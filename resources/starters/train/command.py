@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from train import controlnet, export, latents, lcm, lora, preview, text, unet, upscale, vae
+from train import controlnet, export, flow, latents, lcm, lora, preview, text, unet, upscale, vae
 from train.loop import SHIPPED, Place, Stopped, spread
 from train.styles import STYLES
 
@@ -62,6 +62,7 @@ STARTERS: Mapping[str, Mapping[str, Stage]] = {
     **{f"controlnet-{kind}": _whole(functools.partial(controlnet.train, kind)) for kind in ("canny", "depth")},
     **{f"lora-{style}": _whole(functools.partial(lora.train, style)) for style in STYLES},
     "lcm": _whole(lcm.train),
+    "flow": _whole(flow.train),
     "preview": _whole(preview.train),
     "upscaler": _whole(upscale.train),
 }
