@@ -34,12 +34,12 @@ class Document:
         self._compared: tuple[Graph, bool] | None = None
 
     @classmethod
-    def open(cls, path: Path) -> Document:
+    def open(cls, path: Path, id: str = "") -> Document:
         """The document of a workflow file, or of a picture that carries one. Raises `WorkflowUnreadable`."""
         path = path.absolute()
         stamp = stamp_of(path)
         opened = read_workflow(path)
-        document = cls(opened.workflow, path=path if path.suffix.lower() == ".json" else None)
+        document = cls(opened.workflow, path=path if path.suffix.lower() == ".json" else None, id=id)
         document.stamp = stamp
         document.warnings = opened.warnings
         if document.path is None and not opened.workflow.title:

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Final, TypeAlias, Union
+from typing import Final, Protocol, TypeAlias, Union
 
 from studio.files.atomic import write_failed
 from studio.files.workflow_file import from_text
@@ -386,27 +386,37 @@ class Journal:
             )
 
 
+class Kept(Protocol):
+    """Something that the keeper's thread carries to the disk."""
+
+    def build(self) -> None:
+        """Write what is too long for the document's thread."""
+
+    def sync(self) -> None:
+        """Carry what was written to the disk itself."""
+
+
 class Keeper:
     """The thread that writes snapshots and carries journals to the disk. It sleeps while nothing changes."""
 
     def __init__(self) -> None:
-        self._waiting: set[Journal] = set()
+        self._waiting: set[Kept] = set()
         self._changed = threading.Condition()
         self._stopped = False
         self._thread: threading.Thread | None = None
 
-    def wake(self, journal: Journal) -> None:
-        """The journal has something to carry to the disk."""
+    def wake(self, kept: Kept) -> None:
+        """There is something to carry to the disk."""
         with self._changed:
-            if self._thread is None:
+            if self._thread is None and not self._stopped:
                 self._thread = threading.Thread(target=self._keep, name="journal", daemon=True)
                 self._thread.start()
-            if journal not in self._waiting:
-                self._waiting.add(journal)
+            if kept not in self._waiting:
+                self._waiting.add(kept)
                 self._changed.notify()
 
     def stop(self) -> None:
-        """End the thread; journals are closed by whoever opened them."""
+        """End the thread; what still waits is for its owner to close."""
         with self._changed:
             self._stopped = True
             self._changed.notify()
@@ -417,13 +427,13 @@ class Keeper:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._stopped)
+                self._changed.wait_for(lambda: self._stopped, _SYNC_AFTER)
                 if self._stopped:
                     return
-                self._changed.wait_for(lambda: self._stopped, _SYNC_AFTER)
-                journals, self._waiting = self._waiting, set()
-            for journal in journals:
-                journal.build()
-                journal.sync()
+                ready, self._waiting = self._waiting, set()
+            for kept in ready:
+                kept.build()
+                kept.sync()
 
 
 def sync_folder(folder: Path) -> None:

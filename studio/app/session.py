@@ -36,6 +36,8 @@ class SessionState:
     """What `session.json` holds. `clean` is true where the window ended by itself."""
 
     documents: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    """The path of each document that has a file: one that was just opened, and never changed, may have no journal yet."""
     active: str = ""
     views: Mapping[str, View] = field(default_factory=dict)
     clean: bool = False
@@ -49,6 +51,24 @@ class Notice:
     document: str = ""
 
 
+class _StateFile:
+    """`session.json`, written by the keeper's thread."""
+
+    def __init__(self, path: Path, on_problem: Callable[[WirelightError], None]) -> None:
+        self.state = SessionState()
+        self._path = path
+        self._on_problem = on_problem
+
+    def build(self) -> None:
+        pass
+
+    def sync(self) -> None:
+        try:
+            write_atomically(self._path, json.dumps(encode(self.state), indent=1).encode())
+        except WriteFailed as error:
+            self._on_problem(error)
+
+
 class Session:
     """Open documents, each with its journal. Made by `Session.start`."""
 
@@ -58,6 +78,7 @@ class Session:
         self._lock = lock
         self._on_problem = on_problem
         self._keeper = Keeper()
+        self._state_file = _StateFile(folder / _STATE, on_problem)
         self._documents: dict[str, Document] = {}
         self._journals: dict[str, Journal] = {}
         self._active = ""
@@ -149,8 +170,9 @@ class Session:
         return None
 
     def save_state(self) -> None:
-        """Note which documents are open, which one is shown, and where each was looking."""
-        self._write_state(clean=False)
+        """Note, within a second or so, which documents are open, which one is shown, and where each is looking."""
+        self._state_file.state = self._state(clean=False)
+        self._keeper.wake(self._state_file)
 
     def end(self) -> None:
         """A clean end: everything is on the disk, and comes back at the next start."""
@@ -160,7 +182,8 @@ class Session:
             journal.close()
             self._documents[id].history.sink = None
         self._keeper.stop()
-        self._write_state(clean=True)
+        self._state_file.state = self._state(clean=True)
+        self._state_file.sync()
         self._lock.release()
 
     def _adopt(self, document: Document) -> Document:
@@ -191,7 +214,8 @@ class Session:
         state = _read_state(folder)
         order = {id: at for at, id in enumerate(state.documents)}
         journals = sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: (order.get(path.stem, len(order)), path.stem))
-        back = 0
+        told = {path.stem for path in journals}
+        back, active = 0, self._active
         for path in journals:
             own = self.folder / path.name
             if path != own:
@@ -204,16 +228,21 @@ class Session:
             document = self._resume(own, found)
             document.view = state.views.get(document.id, document.view)
             back += found.edits > 0
-            self._compare_with_file(document, found)
-        if not self._active:
-            self._active = state.active if state.active in self._documents else next(iter(self._documents), "")
+            self._compare_with_file(document)
+        for id, file in state.files.items():
+            if id not in told:
+                self._open_again(Path(file), id)
+        for id in (active, state.active, *self._documents):
+            if id in self._documents:
+                self._active = id
+                break
         if journals and not state.clean:
             self.notices.insert(0, Notice(_what_came_back(len(journals), back)))
         if folder != self.folder:
             shutil.rmtree(folder, ignore_errors=True)
             lock.release()
 
-    def _compare_with_file(self, document: Document, found: Recovered) -> None:
+    def _compare_with_file(self, document: Document) -> None:
         """The file may have changed while the document was not open."""
         path = document.path
         if path is None or stamp_of(path) == document.stamp:
@@ -241,6 +270,13 @@ class Session:
                 )
             )
 
+    def _open_again(self, path: Path, id: str) -> None:
+        """A file that was open, without anything in it changed."""
+        try:
+            self._adopt(Document.open(path, id))
+        except WirelightError as error:
+            self.notices.append(Notice(str(error)))
+
     def _replace(self, document: Document, newer: Document) -> None:
         """An unchanged document takes what its file says now, as one edit, so that it can be undone."""
         document.apply(diff(document.graph, newer.graph))
@@ -253,13 +289,10 @@ class Session:
             Notice(f"A document could not be brought back. {problem.what} Its journal is kept as {kept}.")
         )
 
-    def _write_state(self, *, clean: bool) -> None:
+    def _state(self, *, clean: bool) -> SessionState:
         views = {id: document.view for id, document in self._documents.items() if document.view is not None}
-        state = SessionState(tuple(self._documents), self._active, views, clean)
-        try:
-            write_atomically(self.folder / _STATE, json.dumps(encode(state), indent=1).encode())
-        except WriteFailed as error:
-            self._on_problem(error)
+        files = {id: str(document.path) for id, document in self._documents.items() if document.path is not None}
+        return SessionState(tuple(self._documents), files, self._active, views, clean)
 
 
 def _what_came_back(documents: int, changed: int) -> str:
