@@ -43,3 +43,13 @@ def sd1(sd1_folder: Path) -> Checkpoint:
 @pytest.fixture(scope="session")
 def sd2(sd2_folder: Path) -> Checkpoint:
     return load_checkpoint(sd2_folder, FLOAT32)
+
+
+@pytest.fixture(scope="session")
+def sdxl_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.save(tiny.sdxl_pipeline(), tmp_path_factory.mktemp("models") / "sdxl")
+
+
+@pytest.fixture(scope="session")
+def sdxl(sdxl_folder: Path) -> Checkpoint:
+    return load_checkpoint(sdxl_folder, FLOAT32)

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import pytest
 import torch
 from diffusers import (
     DDIMScheduler,
+    DiffusionPipeline,
     DPMSolverMultistepScheduler,
     EulerDiscreteScheduler,
     PNDMScheduler,
     StableDiffusionImg2ImgPipeline,
-    StableDiffusionPipeline,
 )
 from torch import Tensor
 
 from studio.diffusion import schedules
 from studio.diffusion.decode import decode, encode
 from studio.diffusion.denoise import OneForward
+from studio.diffusion.foreign import Foreign
 from studio.diffusion.guidance import Guided
 from studio.diffusion.model import Checkpoint, Conditioned
 from studio.diffusion.noise import seeded_noise
@@ -32,17 +33,18 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 
 PROMPTS = ("the cat on red", "a dog 42")
 NEGATIVE = "red red"
+Pair: TypeAlias = tuple[Checkpoint, Foreign]
 
 
-@pytest.fixture(params=["sd1", "sd2"])
-def pair(request: pytest.FixtureRequest) -> Iterator[tuple[Checkpoint, StableDiffusionPipeline]]:
+@pytest.fixture(params=["sd1", "sd2", "sdxl"])
+def pair(request: pytest.FixtureRequest) -> Pair:
     """Our checkpoint and the pipeline of one and the same folder."""
     folder: Path = request.getfixturevalue(f"{request.param}_folder")
-    pipeline = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32, safety_checker=None)
+    pipeline = DiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
     # Decoding item by item, as ours does: a batch as a whole may differ in the last bit.
     pipeline.vae.enable_slicing()
-    yield request.getfixturevalue(request.param), pipeline
+    return request.getfixturevalue(request.param), pipeline
 
 
 def conditionings(checkpoint: Checkpoint, prompts: Sequence[str]) -> tuple[Conditioned, Conditioned]:
@@ -55,7 +57,7 @@ def conditionings(checkpoint: Checkpoint, prompts: Sequence[str]) -> tuple[Condi
 
 
 def theirs(
-    pipeline: Any, prompts: Sequence[str], steps: int, seed: int, guidance: float, **more: Any
+    pipeline: Foreign, prompts: Sequence[str], steps: int, seed: int, guidance: float, **more: Foreign
 ) -> tuple[Tensor, Tensor]:
     """(latent, picture) of the pipeline, item i with the seed `seed` + i."""
     results = []
@@ -77,9 +79,7 @@ def theirs(
 
 @pytest.mark.parametrize("steps", [1, 4, 7, 20])
 @pytest.mark.parametrize("prompts", [PROMPTS[:1], PROMPTS], ids=["one", "two"])
-def test_euler_is_the_pipeline_bit_for_bit(
-    pair: tuple[Checkpoint, StableDiffusionPipeline], prompts: Sequence[str], steps: int
-) -> None:
+def test_euler_is_the_pipeline_bit_for_bit(pair: Pair, prompts: Sequence[str], steps: int) -> None:
     checkpoint, pipeline = pair
     pipeline.scheduler = EulerDiscreteScheduler.from_config(pipeline.scheduler.config, timestep_spacing="trailing")
     latent, picture = theirs(pipeline, prompts, steps, seed=5, guidance=6.0)
@@ -94,9 +94,7 @@ def test_euler_is_the_pipeline_bit_for_bit(
 
 
 @pytest.mark.parametrize("scheduler", [DDIMScheduler, PNDMScheduler, DPMSolverMultistepScheduler])
-def test_denoising_with_the_pipelines_own_scheduler_is_the_pipeline_bit_for_bit(
-    pair: tuple[Checkpoint, StableDiffusionPipeline], scheduler: Any
-) -> None:
+def test_denoising_with_the_pipelines_own_scheduler_is_the_pipeline_bit_for_bit(pair: Pair, scheduler: Foreign) -> None:
     checkpoint, pipeline = pair
     pipeline.scheduler = scheduler.from_config(pipeline.scheduler.config)
     latent, picture = theirs(pipeline, PROMPTS, 5, seed=5, guidance=6.0)
@@ -113,7 +111,7 @@ def test_denoising_with_the_pipelines_own_scheduler_is_the_pipeline_bit_for_bit(
     assert torch.equal(decode(checkpoint.vae, x), picture)
 
 
-def test_without_guidance_only_the_prompt_is_evaluated(pair: tuple[Checkpoint, StableDiffusionPipeline]) -> None:
+def test_without_guidance_only_the_prompt_is_evaluated(pair: Pair) -> None:
     checkpoint, pipeline = pair
     pipeline.scheduler = EulerDiscreteScheduler.from_config(pipeline.scheduler.config, timestep_spacing="trailing")
     latent, _ = theirs(pipeline, PROMPTS[:1], 4, seed=0, guidance=1.0)

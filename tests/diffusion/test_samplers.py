@@ -6,7 +6,7 @@ import inspect
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from itertools import pairwise
 
 import diffusers
 import pytest
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from studio.diffusion import schedules
+from studio.diffusion.foreign import Foreign
 from studio.diffusion.noise import NoiseSource
 from studio.diffusion.noise_schedule import BetaSchedule, FlowSchedule
 from studio.diffusion.process import EXPLODING, FLOW, NoisingProcess
@@ -38,7 +39,7 @@ STARTS = {EXPLODING: schedules.sigmas("karras", NOISE, 8), FLOW: schedules.sigma
 
 
 def last(
-    name: str, start: StepState, sigmas: Sequence[float], process: NoisingProcess = EXPLODING, **options: Any
+    name: str, start: StepState, sigmas: Sequence[float], process: NoisingProcess = EXPLODING, **options: Foreign
 ) -> Tensor:
     *_, state = sampler(name).run(blobs(process), start, sigmas, process, **options)
     return state.latent
@@ -47,7 +48,7 @@ def last(
 # --- references -------------------------------------------------------------------------------------------------
 
 
-def drive(scheduler: Any, denoise: Denoiser, *, scaled: bool, seed: int = 3) -> Tensor:
+def drive(scheduler: Foreign, denoise: Denoiser, *, scaled: bool, seed: int = 3) -> Tensor:
     """A diffusers scheduler through all of its steps. `scaled`: it works on x / sqrt(1 + sigma^2)."""
     generator = torch.Generator().manual_seed(seed)
     first = float(scheduler.sigmas[0])
@@ -69,7 +70,7 @@ def drive(scheduler: Any, denoise: Denoiser, *, scaled: bool, seed: int = 3) -> 
     return x * math.sqrt(float(scheduler.sigmas[-1]) ** 2 + 1) if scaled else x
 
 
-def levels_of(scheduler: Any) -> tuple[float, ...]:
+def levels_of(scheduler: Foreign) -> tuple[float, ...]:
     """A scheduler's sigmas, every one once."""
     return tuple(dict.fromkeys(float(sigma) for sigma in scheduler.sigmas))
 
@@ -93,7 +94,7 @@ SINGLE = [
     ("name", "kind", "config", "scaled", "options"), SINGLE, ids=lambda value: value if isinstance(value, str) else ""
 )
 def test_a_sampler_agrees_with_diffusers(
-    name: str, kind: str, config: dict[str, Any], scaled: bool, options: dict[str, Any]
+    name: str, kind: str, config: dict[str, Foreign], scaled: bool, options: dict[str, Foreign]
 ) -> None:
     scheduler = getattr(diffusers, kind)(**config)
     scheduler.set_timesteps(STEPS)
@@ -110,7 +111,7 @@ def test_a_sampler_agrees_with_diffusers(
         ("lcm", "LCMScheduler", {"clip_sample": False, "original_inference_steps": 50}),
     ],
 )
-def test_a_sampler_of_whole_timesteps_agrees_with_diffusers(name: str, kind: str, config: dict[str, Any]) -> None:
+def test_a_sampler_of_whole_timesteps_agrees_with_diffusers(name: str, kind: str, config: dict[str, Foreign]) -> None:
     scheduler = getattr(diffusers, kind)(**BETAS, **config, timestep_spacing="trailing")
     scheduler.set_timesteps(STEPS)
     sigmas = (*(NOISE.sigma(int(time)) for time in scheduler.timesteps), 0.0)
@@ -141,7 +142,7 @@ def test_a_sampler_of_whole_timesteps_agrees_with_diffusers(name: str, kind: str
         ),
     ],
 )
-def test_a_sampler_agrees_with_diffusers_on_a_flow_model(name: str, kind: str, config: dict[str, Any]) -> None:
+def test_a_sampler_agrees_with_diffusers_on_a_flow_model(name: str, kind: str, config: dict[str, Foreign]) -> None:
     scheduler = getattr(diffusers, kind)(**config)
     scheduler.set_timesteps(STEPS)
     sigmas = levels_of(scheduler)
@@ -166,7 +167,7 @@ def split(high: float, low: float) -> tuple[float, float]:
 
 def reference_2s_ancestral(denoise: Denoiser, x: Tensor, sigmas: Sequence[float], source: NoiseSource) -> Tensor:
     """k-diffusion, sample_dpmpp_2s_ancestral."""
-    for high, low in zip(sigmas, sigmas[1:], strict=False):
+    for high, low in pairwise(sigmas):
         denoised = denoise(x, high)
         down, up = split(high, low)
         if down == 0:
@@ -184,7 +185,7 @@ def reference_2s_ancestral(denoise: Denoiser, x: Tensor, sigmas: Sequence[float]
 
 def reference_sde(denoise: Denoiser, x: Tensor, sigmas: Sequence[float], source: NoiseSource) -> Tensor:
     """k-diffusion, sample_dpmpp_sde with r = 1/2; its Brownian tree written out as two increments."""
-    for high, low in zip(sigmas, sigmas[1:], strict=False):
+    for high, low in pairwise(sigmas):
         denoised = denoise(x, high)
         if low == 0:
             x = denoised
@@ -207,7 +208,7 @@ def reference_3m_sde(denoise: Denoiser, x: Tensor, sigmas: Sequence[float], sour
     """k-diffusion, sample_dpmpp_3m_sde with eta 1."""
     denoised_1 = denoised_2 = x
     h_1 = h_2 = None
-    for high, low in zip(sigmas, sigmas[1:], strict=False):
+    for high, low in pairwise(sigmas):
         denoised = denoise(x, high)
         if low == 0:
             return denoised
@@ -233,7 +234,7 @@ def reference_3m_sde(denoise: Denoiser, x: Tensor, sigmas: Sequence[float], sour
     ("name", "reference"),
     [("dpmpp_2s_ancestral", reference_2s_ancestral), ("dpmpp_sde", reference_sde), ("dpmpp_3m_sde", reference_3m_sde)],
 )
-def test_a_sampler_follows_its_equations(name: str, reference: Any) -> None:
+def test_a_sampler_follows_its_equations(name: str, reference: Foreign) -> None:
     sigmas = schedules.sigmas("karras", NOISE, STEPS)
     start = start_at(sigmas[0])
     assert start.rng is not None

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import (
+    AutoencoderKL,
+    DDIMScheduler,
+    DiffusionPipeline,
+    EulerDiscreteScheduler,
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
+    UNet2DConditionModel,
+)
 from torch import nn
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+
+from studio.diffusion.foreign import Foreign
 
 WORDS = ("the", "and", "cat", "dog", "red", "on")
 WINDOW = 16
@@ -32,7 +41,7 @@ def tokenizer(pad: str | None = None) -> CLIPTokenizer:
     return CLIPTokenizer(vocab=vocabulary, merges=list(dict.fromkeys(merges)), model_max_length=WINDOW, **extra)
 
 
-def text_config(width: int = 32, layers: int = 3, **more: Any) -> CLIPTextConfig:
+def text_config(width: int = 32, layers: int = 3, **more: Foreign) -> CLIPTextConfig:
     size = len(tokenizer())
     return CLIPTextConfig(
         vocab_size=size,
@@ -49,9 +58,9 @@ def text_config(width: int = 32, layers: int = 3, **more: Any) -> CLIPTextConfig
     )
 
 
-def unet(width: int = 32, **more: Any) -> UNet2DConditionModel:
+def unet(width: int = 32, **more: Foreign) -> UNet2DConditionModel:
     torch.manual_seed(1)
-    config: dict[str, Any] = {
+    config: dict[str, Foreign] = {
         "block_out_channels": (8, 16),
         "layers_per_block": 1,
         "sample_size": 8,
@@ -64,7 +73,7 @@ def unet(width: int = 32, **more: Any) -> UNet2DConditionModel:
     return awake(UNet2DConditionModel(**{**config, **more}))
 
 
-def vae(scaling: float = 0.18215, blocks: int = 2, **more: Any) -> AutoencoderKL:
+def vae(scaling: float = 0.18215, blocks: int = 2, **more: Foreign) -> AutoencoderKL:
     torch.manual_seed(2)
     return awake(
         AutoencoderKL(
@@ -78,7 +87,7 @@ def vae(scaling: float = 0.18215, blocks: int = 2, **more: Any) -> AutoencoderKL
     )
 
 
-def awake(model: Any) -> Any:
+def awake(model: Foreign) -> Foreign:
     """Fills parameters that start as zeros (output layers do): else the model answers 0 to everything, and tests prove nothing."""
     generator = torch.Generator().manual_seed(7)
     with torch.no_grad():
@@ -89,7 +98,7 @@ def awake(model: Any) -> Any:
     return network.eval()
 
 
-def scheduler(prediction: str = "epsilon", **more: Any) -> DDIMScheduler:
+def scheduler(prediction: str = "epsilon", **more: Foreign) -> DDIMScheduler:
     return DDIMScheduler(
         beta_start=0.00085,
         beta_end=0.012,
@@ -102,7 +111,7 @@ def scheduler(prediction: str = "epsilon", **more: Any) -> DDIMScheduler:
     )
 
 
-def sd_pipeline(width: int = 32, prediction: str = "epsilon", **unet_config: Any) -> StableDiffusionPipeline:
+def sd_pipeline(width: int = 32, prediction: str = "epsilon", **unet_config: Foreign) -> StableDiffusionPipeline:
     """The shape of Stable Diffusion 1; with width 1024 and v-prediction, of 2."""
     torch.manual_seed(0)
     padding = "!" if width == 1024 else None
@@ -120,6 +129,38 @@ def sd_pipeline(width: int = 32, prediction: str = "epsilon", **unet_config: Any
     return pipeline
 
 
-def save(pipeline: StableDiffusionPipeline, folder: Path, **options: Any) -> Path:
+def sdxl_pipeline() -> StableDiffusionXLPipeline:
+    """The shape of SDXL. The two text encoders differ in width, by which loaders tell them apart."""
+    torch.manual_seed(0)
+    pipeline = StableDiffusionXLPipeline(
+        unet=unet(
+            32 + 48,
+            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+            use_linear_projection=True,
+            addition_embed_type="text_time",
+            addition_time_embed_dim=8,
+            transformer_layers_per_block=(1, 2),
+            projection_class_embeddings_input_dim=6 * 8 + 48,
+        ),
+        vae=vae(0.13025),
+        text_encoder=CLIPTextModel(text_config(32)).eval(),
+        text_encoder_2=CLIPTextModelWithProjection(text_config(48, hidden_act="gelu")).eval(),
+        tokenizer=tokenizer(),
+        tokenizer_2=tokenizer("!"),
+        scheduler=EulerDiscreteScheduler(
+            beta_start=0.00085,
+            beta_end=0.012,
+            beta_schedule="scaled_linear",
+            timestep_spacing="leading",
+            steps_offset=1,
+        ),
+        add_watermarker=False,
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def save(pipeline: DiffusionPipeline, folder: Path, **options: Foreign) -> Path:
     pipeline.save_pretrained(folder, **options)
     return folder

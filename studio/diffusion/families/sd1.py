@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -30,8 +31,33 @@ from studio.diffusion.weights.tokenizers import find_tokenizer, load_tokenizer
 from studio.graph.errors import ModelUnreadable, ValueRefused
 from studio.resources import resource
 
-_LDM = "model.diffusion_model."
-_VARIANTS = {9: "inpaint", 8: "instruct-pix2pix", 5: "depth", 7: "upscaler"}
+VARIANTS = {9: "inpaint", 8: "instruct-pix2pix", 5: "depth", 7: "upscaler"}
+"""By the number of input channels."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    """A text encoder of the family: the folders of encoder and tokenizer, and the class in transformers."""
+
+    encoder: str
+    tokenizer: str
+    kind: str
+    padding: str | None = None
+    """Padding token where it is not the end marker."""
+
+
+@dataclass(frozen=True, slots=True)
+class UNetShape:
+    """What tells one family of U-Nets from another."""
+
+    layout: str
+    """"diffusers" or "ldm"."""
+    context: int
+    """Width of the text embeddings."""
+    channels: int
+    """Input channels."""
+    pooled: bool
+    """Takes a vector for the whole prompt."""
 
 
 class StableDiffusion1(Family):
@@ -41,54 +67,55 @@ class StableDiffusion1(Family):
     title: ClassVar[str] = "Stable Diffusion 1"
     prediction: ClassVar[Prediction] = Prediction.EPSILON
     """Of single files, which don't say."""
-    padding: ClassVar[str | None] = None
-    """Padding token where it is not the end marker."""
+    text_parts: ClassVar[tuple[TextPart, ...]] = (TextPart("text_encoder", "tokenizer", "CLIPTextModel"),)
 
-    def is_context(self, width: int) -> bool:
-        """Whether text embeddings of that width are this family's."""
-        return width != 1024
+    def is_mine(self, shape: UNetShape) -> bool:
+        """Whether a U-Net of that shape is of this family."""
+        return not shape.pooled and shape.context not in (1024, 1280)
 
     def detect(self, tensors: Mapping[str, TensorInfo]) -> Detected | None:
-        found = unet_shape(tensors)
-        if found is None:
+        shape = unet_shape(tensors)
+        if shape is None or not self.is_mine(shape):
             return None
-        layout, context, channels, pooled = found
-        if pooled or not self.is_context(context):
-            return None
-        return Detected(self.name, _VARIANTS.get(channels, ""), layout)
+        return Detected(self.name, VARIANTS.get(shape.channels, ""), shape.layout)
 
     def load_folder(self, folder: ModelFolder, dtypes: Dtypes) -> Checkpoint:
-        from diffusers import AutoencoderKL, UNet2DConditionModel
-        from transformers import CLIPTextModel
+        import diffusers
+        import transformers
 
-        unet = load_network(folder, "unet", UNet2DConditionModel, dtypes.network)
-        vae = load_network(folder, "vae", AutoencoderKL, dtypes.vae)
-        encoder = load_clip(folder, "text_encoder", CLIPTextModel, dtypes.text_encoder)
-        tokenizer = load_tokenizer(folder.component("tokenizer"), "tokenizer", encoder)
+        unet = load_network(folder, "unet", diffusers.UNet2DConditionModel, dtypes.network)
+        vae = load_network(folder, "vae", diffusers.AutoencoderKL, dtypes.vae)
+        encoders, tokenizers = [], []
+        for part in self.text_parts:
+            encoders.append(load_clip(folder, part.encoder, getattr(transformers, part.kind), dtypes.text_encoder))
+            tokenizers.append(load_tokenizer(folder.component(part.tokenizer), part.tokenizer, encoders[-1]))
         schedule = folder.config("scheduler", "scheduler_config.json")
         prediction = prediction_of(schedule, folder.path / "scheduler")
-        return self._assemble(unet, vae, (encoder,), (tokenizer,), schedule, prediction)
+        return self._assemble(unet, vae, encoders, tokenizers, schedule, prediction)
 
     def load_file(self, file: SingleFile, dtypes: Dtypes, prediction: Prediction | None) -> Checkpoint:
-        from diffusers import AutoencoderKL, UNet2DConditionModel
-        from transformers import CLIPTextModel
+        import diffusers
+        import transformers
 
         configs = file.config or resource("families", self.name)
         weights = file.weights()
-        encoder = clip_from_file(file, weights, configs, "text_encoder", CLIPTextModel, dtypes.text_encoder)
-        tokenizer = find_tokenizer(file.path, file.tokenizer, encoder, self.padding)
-        unet = network_from_file(file, weights, configs, "unet", UNet2DConditionModel, dtypes.network)
-        vae = network_from_file(file, weights, configs, "vae", AutoencoderKL, dtypes.vae)
+        encoders, tokenizers = [], []
+        for part in self.text_parts:
+            kind = getattr(transformers, part.kind)
+            encoders.append(clip_from_file(file, weights, configs, part.encoder, kind, dtypes.text_encoder))
+            tokenizers.append(find_tokenizer(file.path, file.tokenizer, encoders[-1], part.padding))
+        unet = network_from_file(file, weights, configs, "unet", diffusers.UNet2DConditionModel, dtypes.network)
+        vae = network_from_file(file, weights, configs, "vae", diffusers.AutoencoderKL, dtypes.vae)
         schedule = read_json(configs / "scheduler" / "scheduler_config.json", "scheduler")
         chosen = prediction or stated_prediction(file) or self.prediction
-        return self._assemble(unet, vae, (encoder,), (tokenizer,), schedule, chosen)
+        return self._assemble(unet, vae, encoders, tokenizers, schedule, chosen)
 
     def _assemble(
         self,
         unet: nn.Module,
         vae: nn.Module,
-        encoders: tuple[nn.Module, ...],
-        tokenizers: tuple[Foreign, ...],
+        encoders: Sequence[nn.Module],
+        tokenizers: Sequence[Foreign],
         schedule: Mapping[str, Foreign],
         prediction: Prediction,
     ) -> Checkpoint:
@@ -106,7 +133,7 @@ class StableDiffusion1(Family):
                 (width * latents.factor, height * latents.factor),
                 ProjectionOf(loaded),
             ),
-            LoadedTextEncoder(self, tokenizers, encoders),
+            LoadedTextEncoder(self, tuple(tokenizers), tuple(encoders)),
             loaded,
         )
 
@@ -127,7 +154,7 @@ class StableDiffusion1(Family):
         wanted: int = config_of(unet).in_channels
         if x.shape[1] != wanted:
             raise ValueRefused(
-                f"This network takes {wanted} channels ({_VARIANTS.get(wanted, 'unknown')}), the latent has {x.shape[1]}.",
+                f"This network takes {wanted} channels ({VARIANTS.get(wanted, 'unknown')}), the latent has {x.shape[1]}.",
                 socket="model",
                 mend="Choose a plain text-to-image model.",
             )
@@ -136,10 +163,14 @@ class StableDiffusion1(Family):
             torch.full((x.shape[0],), time, dtype=torch.float32, device=x.device),
             encoder_hidden_states=conditioned.embeds,
             timestep_cond=self._guidance_embedding(unet, x, guidance),
-            added_cond_kwargs=dict(conditioned.extras) or None,
+            added_cond_kwargs=self.added(model, x, conditioned),
             return_dict=False,
         )[0]
         return output.float()
+
+    def added(self, model: LoadedModel, x: Tensor, conditioned: Conditioned) -> dict[str, Tensor] | None:
+        """What the network takes beside the text embeddings."""
+        return dict(conditioned.extras) or None
 
     def _guidance_embedding(self, unet: nn.Module, x: Tensor, guidance: float | None) -> Tensor | None:
         """Sines and cosines of 1000 (guidance - 1) (Meng et al. 2022, arXiv:2210.03142), for distilled networks that take it."""
@@ -154,21 +185,18 @@ class StableDiffusion1(Family):
         return embedding.expand(x.shape[0], -1).to(x.device, next(unet.parameters()).dtype)
 
 
-def unet_shape(tensors: Mapping[str, TensorInfo]) -> tuple[str, int, int, bool] | None:
-    """(layout, width of the text embeddings, input channels, pooled conditioning) of a U-Net with cross-attention; None for others."""
+def unet_shape(tensors: Mapping[str, TensorInfo]) -> UNetShape | None:
+    """What the tensors of a U-Net with cross-attention say of it; None for others."""
     for layout, prefix, entry, pooled in (
-        ("ldm", _LDM, "input_blocks.0.0.weight", "label_emb.0.0.weight"),
+        ("ldm", "model.diffusion_model.", "input_blocks.0.0.weight", "label_emb.0.0.weight"),
         ("diffusers", "", "conv_in.weight", "add_embedding.linear_1.weight"),
     ):
         first = tensors.get(prefix + entry)
-        widths = {
-            info.shape[-1]
-            for name, info in tensors.items()
-            if name.startswith(prefix) and name.endswith("attn2.to_k.weight")
-        }
-        is_unet = any(name.startswith((f"{prefix}input_blocks.", f"{prefix}up_blocks.")) for name in tensors)
-        if first is not None and len(first.shape) == 4 and len(widths) == 1 and is_unet:
-            return layout, widths.pop(), first.shape[1], prefix + pooled in tensors
+        parts = [(name.removeprefix(prefix), info.shape) for name, info in tensors.items() if name.startswith(prefix)]
+        contexts = {shape[-1] for name, shape in parts if name.endswith("attn2.to_k.weight") and len(shape) == 2}
+        ups = any(name.startswith(("output_blocks.", "up_blocks.")) for name, _ in parts)
+        if first is not None and len(first.shape) == 4 and len(contexts) == 1 and ups:
+            return UNetShape(layout, contexts.pop(), first.shape[1], prefix + pooled in tensors)
     return None
 
 

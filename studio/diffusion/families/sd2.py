@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from studio.diffusion.families.sd1 import StableDiffusion1
+from studio.diffusion.families.sd1 import StableDiffusion1, TextPart, UNetShape
 from studio.diffusion.prediction import Prediction
 
 
@@ -17,10 +17,10 @@ class StableDiffusion2(StableDiffusion1):
     name: ClassVar[str] = "sd2"
     title: ClassVar[str] = "Stable Diffusion 2"
     prediction: ClassVar[Prediction] = Prediction.V
-    padding: ClassVar[str | None] = "!"
+    text_parts: ClassVar[tuple[TextPart, ...]] = (TextPart("text_encoder", "tokenizer", "CLIPTextModel", padding="!"),)
 
-    def is_context(self, width: int) -> bool:
-        return width == 1024
+    def is_mine(self, shape: UNetShape) -> bool:
+        return not shape.pooled and shape.context == 1024
 
 
 FAMILY = StableDiffusion2()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.diffusion.weights.header import TensorInfo, read_header
+from studio.diffusion.weights.unpickle import load_pickle
 from studio.graph.errors import ModelUnreadable
 
 INDEX = "model_index.json"
@@ -36,7 +37,7 @@ def read_json(path: Path, field: str = "") -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
-    """A diffusers folder. Reads configs and headers, no weights."""
+    """A diffusers folder. Reads configs and headers; of weights only pickles, which have no header."""
 
     path: Path
     index: Mapping[str, Any]
@@ -89,6 +90,8 @@ class ModelFolder:
         for path in self.weights(component):
             if path.suffix == ".safetensors":
                 found.update(read_header(path).tensors)
+            else:
+                found.update({name: TensorInfo("", tuple(tensor.shape)) for name, tensor in load_pickle(path).items()})
         return found
 
     def variant(self, component: str) -> str | None:

@@ -1,0 +1,346 @@
+"""Loading checkpoints from folders and single files, and what is said of those that cannot be loaded."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+from collections import OrderedDict
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from studio.diffusion.device import Dtypes
+from studio.diffusion.family import families
+from studio.diffusion.foreign import Foreign
+from studio.diffusion.model import Checkpoint
+from studio.diffusion.prediction import Prediction
+from studio.diffusion.weights.checkpoint import identify, load_checkpoint
+from studio.diffusion.weights.header import TensorInfo
+from studio.graph.errors import ModelUnreadable
+from studio.resources import resource
+from tests.diffusion import original, tiny
+from tests.diffusion.conftest import FLOAT32
+
+
+def weights_of(part: Foreign) -> dict[str, Tensor]:
+    return {
+        f"{i}.{name}": tensor for i, module in enumerate(part.modules) for name, tensor in module.state_dict().items()
+    }
+
+
+def same_weights(one: Checkpoint, other: Checkpoint) -> bool:
+    parts = ((one.model, other.model), (one.text_encoder, other.text_encoder), (one.vae, other.vae))
+    return all(
+        a.keys() == b.keys() and all(torch.equal(tensor, b[name]) for name, tensor in a.items())
+        for a, b in ((weights_of(x), weights_of(y)) for x, y in parts)
+    )
+
+
+@pytest.fixture
+def folder(sd1_folder: Path, tmp_path: Path) -> Path:
+    """A copy to break."""
+    return Path(shutil.copytree(sd1_folder, tmp_path / "model"))
+
+
+@pytest.fixture
+def ldm() -> dict[str, Tensor]:
+    return {name: tensor.contiguous() for name, tensor in original.checkpoint(tiny.sd_pipeline()).items()}
+
+
+# --- what is there -------------------------------------------------------------------------------------------------
+
+
+def test_a_folder_is_identified_from_its_headers(sd1_folder: Path, sd2_folder: Path, sdxl_folder: Path) -> None:
+    for path, family in ((sd1_folder, "sd1"), (sd2_folder, "sd2"), (sdxl_folder, "sdxl")):
+        found = identify(path)
+        assert (found.kind, found.detected.family, found.detected.layout, found.dtype) == (
+            "folder",
+            family,
+            "diffusers",
+            "F32",
+        )
+
+
+@pytest.mark.parametrize(
+    ("family", "channels", "expected"),
+    [
+        ("sd1", 4, ("sd1", "")),
+        ("sd2", 4, ("sd2", "")),
+        ("sdxl", 4, ("sdxl", "")),
+        ("sd1", 9, ("sd1", "inpaint")),
+        ("sd2", 5, ("sd2", "depth")),
+    ],
+)
+def test_full_size_networks_are_told_apart_in_both_layouts(
+    family: str, channels: int, expected: tuple[str, str]
+) -> None:
+    config = json.loads(resource("families", family, "unet", "config.json").read_text())
+    with torch.device("meta"):
+        unet = UNet2DConditionModel.from_config({**config, "in_channels": channels})
+    names = unet.state_dict()
+    for layout, weights in (("diffusers", names), ("ldm", original.unet(names, unet.config))):
+        tensors = {name: TensorInfo("F16", tuple(tensor.shape)) for name, tensor in weights.items()}
+        claims = [found for one in families().values() if (found := one.detect(tensors))]
+        assert [(found.family, found.variant, found.layout) for found in claims] == [(*expected, layout)]
+
+
+def test_nothing_claims_a_file_that_is_no_network() -> None:
+    tensors = {"decoder.conv_in.weight": TensorInfo("F32", (512, 4, 3, 3)), "emb_params": TensorInfo("F32", (2, 768))}
+    assert not any(family.detect(tensors) for family in families().values())
+
+
+# --- folders ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_folder_holds_what_was_saved(sd1: Checkpoint) -> None:
+    pipeline = tiny.sd_pipeline()
+    for part, module in (
+        (sd1.model, pipeline.unet),
+        (sd1.vae, pipeline.vae),
+        (sd1.text_encoder, pipeline.text_encoder),
+    ):
+        saved = module.state_dict()
+        assert all(torch.equal(tensor, saved[name.split(".", 1)[1]]) for name, tensor in weights_of(part).items())
+    assert sd1.model.latents.factor == 2
+    assert sd1.model.size == (16, 16)
+    assert sd1.model.prediction is Prediction.EPSILON
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_the_number_format_is_the_one_asked_for_whatever_the_file_has(tmp_path: Path, dtype: torch.dtype) -> None:
+    half = tiny.save(tiny.sd_pipeline().to(dtype=torch.float16), tmp_path / "half", variant="fp16")
+    checkpoint = load_checkpoint(half, Dtypes(dtype, torch.float32, torch.float32))
+    assert checkpoint.text_encoder is not None
+    assert {tensor.dtype for tensor in weights_of(checkpoint.model).values()} == {dtype}
+    assert {tensor.dtype for tensor in weights_of(checkpoint.text_encoder).values() if tensor.is_floating_point()} == {
+        torch.float32
+    }
+
+
+def test_weights_in_parts_are_put_together(tmp_path: Path, sd1: Checkpoint) -> None:
+    parts = tiny.save(tiny.sd_pipeline(), tmp_path / "parts", max_shard_size="60KB")
+    assert len(list((parts / "unet").glob("*.safetensors"))) > 1
+    assert same_weights(load_checkpoint(parts, FLOAT32), sd1)
+    next(iter((parts / "unet").glob("*00002*.safetensors"))).unlink()
+    with pytest.raises(ModelUnreadable, match="part of the weights is missing"):
+        load_checkpoint(parts, FLOAT32)
+
+
+def test_pickled_components_load_without_running_code(tmp_path: Path, sd1: Checkpoint) -> None:
+    old = tiny.save(tiny.sd_pipeline(), tmp_path / "old", safe_serialization=False)
+    for component in ("unet", "vae", "text_encoder"):
+        for file in (old / component).glob("*.safetensors"):
+            weights = load_file(file)
+            name = "pytorch_model.bin" if component == "text_encoder" else "diffusion_pytorch_model.bin"
+            torch.save(weights, old / component / name)
+            file.unlink()
+        assert list((old / component).glob("*.bin"))
+    assert same_weights(load_checkpoint(old, FLOAT32), sd1)
+
+
+def test_text_encoders_saved_by_older_programs_load(folder: Path, sd1: Checkpoint) -> None:
+    file = folder / "text_encoder" / "model.safetensors"
+    save_file(
+        {f"text_model.{name}": tensor for name, tensor in load_file(file).items()}, file, metadata={"format": "pt"}
+    )
+    assert same_weights(load_checkpoint(folder, FLOAT32), sd1)
+
+
+@pytest.mark.parametrize("component", ["unet", "vae", "text_encoder", "tokenizer", "scheduler"])
+def test_a_missing_component_is_named(folder: Path, component: str) -> None:
+    shutil.rmtree(folder / component)
+    with pytest.raises(ModelUnreadable) as caught:
+        load_checkpoint(folder, FLOAT32)
+    assert caught.value.field == component
+    assert str(folder) in str(caught.value)
+
+
+@pytest.mark.parametrize("component", ["unet", "vae", "text_encoder"])
+def test_a_missing_or_broken_config_is_named(folder: Path, component: str) -> None:
+    config = folder / component / "config.json"
+    for broken in (b'{"half', b"[]", None):
+        config.write_bytes(broken) if broken is not None else config.unlink()
+        with pytest.raises(ModelUnreadable) as caught:
+            load_checkpoint(folder, FLOAT32)
+        assert caught.value.field == component
+
+
+@pytest.mark.parametrize("component", ["unet", "vae", "text_encoder"])
+def test_weights_that_are_cut_short_are_refused(folder: Path, component: str) -> None:
+    file = next((folder / component).glob("*.safetensors"))
+    whole = file.read_bytes()
+    for length in (len(whole) - 1, len(whole) // 2, 100, 4, 0):
+        file.write_bytes(whole[:length])
+        with pytest.raises(ModelUnreadable) as caught:
+            load_checkpoint(folder, FLOAT32)
+        assert caught.value.path == file
+        assert caught.value.mend
+
+
+def test_weights_with_tensors_missing_are_refused(folder: Path) -> None:
+    file = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    weights = load_file(file)
+    weights.pop("conv_out.weight")
+    save_file(weights, file, metadata={"format": "pt"})
+    with pytest.raises(ModelUnreadable, match=r"conv_out\.weight"):
+        load_checkpoint(folder, FLOAT32)
+
+
+def test_weights_of_another_shape_than_the_config_says_are_refused(folder: Path) -> None:
+    config = json.loads((folder / "vae" / "config.json").read_text())
+    (folder / "vae" / "config.json").write_text(json.dumps({**config, "block_out_channels": [8, 32]}))
+    with pytest.raises(ModelUnreadable) as caught:
+        load_checkpoint(folder, FLOAT32)
+    assert caught.value.field == "vae"
+
+
+def test_a_tokenizer_without_its_vocabulary_is_refused(folder: Path) -> None:
+    (folder / "tokenizer" / "tokenizer.json").unlink()
+    with pytest.raises(ModelUnreadable) as caught:
+        load_checkpoint(folder, FLOAT32)
+    assert caught.value.field == "tokenizer"
+
+
+def test_a_tokenizer_of_another_model_is_refused(folder: Path) -> None:
+    config = json.loads((folder / "text_encoder" / "config.json").read_text())
+    shorter = tiny.text_config()
+    shorter.vocab_size = config["vocab_size"] + 5
+    from transformers import CLIPTextModel
+
+    CLIPTextModel(shorter).save_pretrained(folder / "text_encoder")
+    with pytest.raises(ModelUnreadable, match="tokens"):
+        load_checkpoint(folder, FLOAT32)
+
+
+def test_a_path_that_is_no_model_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("hello")
+    (tmp_path / "empty").mkdir()
+    for path in (tmp_path / "note.txt", tmp_path / "empty", tmp_path / "nowhere"):
+        with pytest.raises(ModelUnreadable):
+            load_checkpoint(path, FLOAT32)
+
+
+def test_an_unknown_prediction_type_is_refused(folder: Path) -> None:
+    file = folder / "scheduler" / "scheduler_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "prediction_type": "dreams"}))
+    with pytest.raises(ModelUnreadable, match="dreams"):
+        load_checkpoint(folder, FLOAT32)
+
+
+# --- single files ------------------------------------------------------------------------------------------------------
+
+
+def test_a_single_file_is_the_folder(tmp_path: Path, ldm: dict[str, Tensor], sd1: Checkpoint, sd1_folder: Path) -> None:
+    file = tmp_path / "model.safetensors"
+    save_file(ldm, file)
+    assert identify(file).detected.layout == "ldm"
+    assert same_weights(load_checkpoint(file, FLOAT32, config=sd1_folder, tokenizer=sd1_folder / "tokenizer"), sd1)
+
+
+def test_the_sdxl_file_is_the_folder(tmp_path: Path, sdxl: Checkpoint, sdxl_folder: Path) -> None:
+    pipeline = tiny.sdxl_pipeline()
+    weights = original.unet(pipeline.unet.state_dict(), pipeline.unet.config)
+    weights |= original.vae(pipeline.vae.state_dict(), 2)
+    weights |= original.clip(pipeline.text_encoder.state_dict(), "conditioner.embedders.0.transformer.")
+    weights |= original.open_clip(pipeline.text_encoder_2.state_dict(), "conditioner.embedders.1.model.")
+    file = tmp_path / "xl.safetensors"
+    save_file({name: tensor.contiguous() for name, tensor in weights.items()}, file)
+    shutil.copytree(sdxl_folder / "tokenizer", tmp_path / "tokenizer")
+    assert same_weights(load_checkpoint(file, FLOAT32, config=sdxl_folder), sdxl)
+
+
+def test_what_a_single_file_predicts_comes_from_its_marker_or_from_the_user(
+    tmp_path: Path, ldm: dict[str, Tensor], sd1_folder: Path
+) -> None:
+    plain, marked, stated = (tmp_path / name for name in ("a.safetensors", "b.safetensors", "c.safetensors"))
+    save_file(ldm, plain)
+    save_file({**ldm, "v_pred": torch.zeros(1)}, marked)
+    save_file(ldm, stated, metadata={"modelspec.prediction_type": "v"})
+
+    def prediction(path: Path, asked: Prediction | None = None) -> Prediction:
+        return load_checkpoint(
+            path, FLOAT32, prediction=asked, config=sd1_folder, tokenizer=sd1_folder / "tokenizer"
+        ).model.prediction
+
+    assert prediction(plain) is Prediction.EPSILON
+    assert prediction(marked) is Prediction.V
+    assert prediction(stated) is Prediction.V
+    assert prediction(plain, Prediction.V) is Prediction.V
+
+
+class Payload:
+    """Writes a file when a careless reader unpickles it."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[Foreign, tuple[str, str]]:
+        return Path.write_text, (self.target, "run")  # type: ignore[return-value]
+
+
+def test_a_ckpt_loads_and_its_code_does_not_run(
+    tmp_path: Path, ldm: dict[str, Tensor], sd1: Checkpoint, sd1_folder: Path
+) -> None:
+    proof = tmp_path / "proof"
+    file = tmp_path / "model.ckpt"
+    callbacks = {"callbacks": {"hostile": Payload(proof)}, "optimizer": nn.Linear(2, 2), "global_step": 5}
+    torch.save({"state_dict": OrderedDict(ldm), **callbacks}, file)
+    assert same_weights(load_checkpoint(file, FLOAT32, config=sd1_folder, tokenizer=sd1_folder / "tokenizer"), sd1)
+    assert not proof.exists()
+    torch.load(file, weights_only=False)
+    assert proof.exists(), "the payload works where it is allowed to"
+
+
+def test_a_hostile_or_broken_pickle_is_refused(tmp_path: Path) -> None:
+    proof = tmp_path / "proof"
+    hostile, broken, empty, other = (tmp_path / name for name in ("a.ckpt", "b.ckpt", "c.ckpt", "d.ckpt"))
+    hostile.write_bytes(pickle.dumps(Payload(proof)))
+    broken.write_bytes(b"PK\x03\x04 not a zip")
+    empty.write_bytes(b"")
+    torch.save({"state_dict": {"text": "no tensor"}}, other)
+    for file in (hostile, broken, empty, other):
+        with pytest.raises(ModelUnreadable) as caught:
+            load_checkpoint(file, FLOAT32)
+        assert caught.value.path == file
+    assert not proof.exists()
+
+
+def test_a_single_file_without_a_tokenizer_says_where_to_put_one(
+    tmp_path: Path, ldm: dict[str, Tensor], sd1_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studio.diffusion.weights.tokenizers._open_clip_vocabulary", lambda: None)
+    file = tmp_path / "model.safetensors"
+    save_file(ldm, file)
+    with pytest.raises(ModelUnreadable, match="beside the file"):
+        load_checkpoint(file, FLOAT32, config=sd1_folder)
+    shutil.copytree(sd1_folder / "tokenizer", tmp_path / "tokenizer")
+    assert load_checkpoint(file, FLOAT32, config=sd1_folder).text_encoder is not None
+
+
+def test_a_single_file_that_lacks_a_component_says_which(
+    tmp_path: Path, ldm: dict[str, Tensor], sd1_folder: Path
+) -> None:
+    file = tmp_path / "model.safetensors"
+    for prefix, component in (("first_stage_model.", "vae"), ("cond_stage_model.", "text_encoder")):
+        save_file({name: tensor for name, tensor in ldm.items() if not name.startswith(prefix)}, file)
+        with pytest.raises(ModelUnreadable) as caught:
+            load_checkpoint(file, FLOAT32, config=sd1_folder, tokenizer=sd1_folder / "tokenizer")
+        assert caught.value.field == component
+
+
+def test_diffusers_reads_the_same_file_the_same_way(tmp_path: Path, ldm: dict[str, Tensor], sd1_folder: Path) -> None:
+    """Guards the test's own renaming: the file is a real one to others as well."""
+    file = tmp_path / "model.safetensors"
+    save_file(ldm, file)
+    theirs = StableDiffusionPipeline.from_single_file(
+        str(file), config=str(sd1_folder), local_files_only=True, dtype=torch.float32
+    )
+    ours = load_checkpoint(file, FLOAT32, config=sd1_folder, tokenizer=sd1_folder / "tokenizer")
+    assert all(
+        torch.equal(tensor, theirs.unet.state_dict()[name]) for name, tensor in ours.model.network.state_dict().items()
+    )
