@@ -124,7 +124,140 @@ def picture(folder: Path, count: int, seed: int) -> Figures:
     return figures | speed(folder / "picture")
 
 
-MODELS: dict[str, Callable[[Path, int, int], Figures]] = {"picture": picture}
+def lcm(folder: Path, count: int, seed: int) -> Figures:
+    """Four steps without guidance, with the LoRA that consistency distillation made."""
+    from diffusers import LCMScheduler
+
+    pipeline = load(folder / "picture")
+    pipeline.scheduler = LCMScheduler.from_config(pipeline.scheduler.config)
+    pipeline.load_lora_weights(folder / "lcm", weight_name="lcm.safetensors")
+    few = {"num_inference_steps": 4, "guidance_scale": 1.0}
+    return shares(asked(count, seed), lambda captions: pictures(pipeline, captions, seed, **few))
+
+
+def lora(folder: Path, count: int, seed: int) -> Figures:
+    """How many pictures are in the style that was asked for, in none without it; and whether strength 0 is the base."""
+    from train.lora import with_style
+    from train.styles import STYLES, tell_style
+
+    captions = [p.caption for kind, drawn in asked(count // 2, seed).items() if kind in ("one", "scene") for p in drawn]
+    pipeline = load(folder / "picture")
+    plain = pictures(pipeline, captions, seed)
+    figures: Figures = {"style_without": float(np.mean([tell_style(p) is not None for p in plain]))}
+    for style in STYLES:
+        pipeline.load_lora_weights(folder / f"lora-{style}", weight_name=f"{style}.safetensors", adapter_name=style)
+        pipeline.set_adapters(style, 1.0)
+        made = pictures(pipeline, [with_style(style, c) for c in captions], seed)
+        figures[style] = float(np.mean([tell_style(p) == style for p in made]))
+        pipeline.set_adapters(style, 0.0)
+        figures[f"{style}_at_0_is_base"] = float(np.array_equal(pictures(pipeline, captions[:4], seed), plain[:4]))
+        pipeline.delete_adapters(style)
+    return figures | {"style": min(figures[s] for s in STYLES)}
+
+
+def controlnet(folder: Path, count: int, seed: int) -> Figures:
+    """Edges of single shapes anywhere and of any size; the prompt names the shape and other colours, not its place."""
+    import torch
+    from diffusers import ControlNetModel, DPMSolverMultistepScheduler, StableDiffusionControlNetPipeline
+    from train.controlnet import as_hint, edge_f1, other_colours
+    from train.styles import edges
+    from train.vae import reconstruct
+
+    base = load(folder / "picture")
+    net = ControlNetModel.from_pretrained(folder / "controlnet-canny", dtype=torch.float32)
+    parts = {k: v for k, v in base.components.items() if k != "scheduler"}
+    scheduler = DPMSolverMultistepScheduler.from_config(base.scheduler.config)
+    pipeline = StableDiffusionControlNetPipeline(
+        **parts, scheduler=scheduler, controlnet=net, requires_safety_checker=False
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    drawn, prompts = other_colours(random.Random(f"control {seed}"), count)
+    wanted = [edges(p.pixels) for p in drawn]
+    hints = as_hint(torch.from_numpy(np.stack(wanted)))
+
+    def agreement(scale: float) -> float:
+        made = []
+        for first in range(0, count, CHUNK):
+            part = slice(first, first + CHUNK)
+            each = [torch.Generator().manual_seed(seed + i) for i in range(first, first + len(prompts[part]))]
+            settings = {"num_inference_steps": STEPS, "guidance_scale": GUIDANCE, "output_type": "np"}
+            strength = {"controlnet_conditioning_scale": scale}
+            made.append(pipeline(prompts[part], image=hints[part], generator=each, **settings, **strength).images)
+        pixels = (np.concatenate(made) * 255).round().astype(np.uint8)
+        return float(np.mean([edge_f1(edges(m), w) for m, w in zip(pixels, wanted, strict=True)]))
+
+    from train.pictures import to_pixels, to_tensor
+
+    through = to_pixels(reconstruct(base.vae, to_tensor(np.stack([p.pixels for p in drawn]))))
+    ceiling = float(np.mean([edge_f1(edges(m), w) for m, w in zip(through, wanted, strict=True)]))
+    return {"edge_f1": agreement(1.0), "edge_f1_without": agreement(0.0), "edge_f1_autoencoder": ceiling}
+
+
+def flow(folder: Path, count: int, seed: int) -> Figures:
+    """The flow-matching transformer with the picture starter's text encoder and autoencoder, 20 Euler steps."""
+    import torch
+    from diffusers import SD3Transformer2DModel
+    from train.base import load_base
+    from train.flow import sample_flow
+
+    transformer = SD3Transformer2DModel.from_pretrained(folder / "flow" / "transformer", dtype=torch.float32)
+    parts = load_base(folder / "picture", torch.device("cpu"))
+    return shares(asked(count, seed), lambda captions: sample_flow(parts, transformer.eval(), captions, seed))
+
+
+def upscaler(folder: Path, count: int, seed: int) -> Figures:
+    """PSNR in dB of 256x256 pictures made of small ones that went through the autoencoder, beside bicubic."""
+    import torch
+    from spandrel import ModelLoader
+    from torch.nn.functional import interpolate
+    from train.base import load_base
+    from train.upscale import batch, psnr
+
+    model = ModelLoader().load_from_file(folder / "upscaler" / "model.safetensors").model.float()
+    vae = load_base(folder / "picture", torch.device("cpu")).vae
+    small, large = batch(vae, random.Random(f"upscaler {seed}"), min(count, 60), torch.device("cpu"))
+    with torch.no_grad():
+        return {
+            "psnr": psnr(model(small), large),
+            "psnr_bicubic": psnr(interpolate(small, scale_factor=2.0, mode="bicubic"), large),
+        }
+
+
+def preview(folder: Path, count: int, seed: int) -> Figures:
+    """PSNR in dB of the tiny decoder, and its seconds for one picture beside the autoencoder's."""
+    import torch
+    from diffusers import AutoencoderTiny
+    from train.base import load_base
+    from train.vae import held_out_pictures
+
+    tiny = AutoencoderTiny.from_pretrained(folder / "preview", dtype=torch.float32).eval()
+    vae = load_base(folder / "picture", torch.device("cpu")).vae
+    images = held_out_pictures(min(count, 100), seed=seed + 999)
+    with torch.no_grad():
+        latents = vae.encode(images).latent_dist.mode()
+        shown = tiny.decode(latents).sample.clamp(-1, 1)
+        seconds = {}
+        for name, model in (("seconds", tiny), ("seconds_vae", vae)):
+            times = []
+            for i in range(9):
+                began = time.perf_counter()
+                model.decode(latents[i : i + 1])
+                times.append(time.perf_counter() - began)
+            seconds[name] = sorted(times)[len(times) // 2]
+    error = ((shown - images) ** 2).mean((1, 2, 3)) / 4
+    return {"psnr": float((-10 * torch.log10(error)).mean()), **seconds}
+
+
+MODELS: dict[str, Callable[[Path, int, int], Figures]] = {
+    "picture": picture,
+    "lcm": lcm,
+    "flow": flow,
+    "controlnet": controlnet,
+    "lora": lora,
+    "upscaler": upscaler,
+    "preview": preview,
+}
+FOLDERS = {"controlnet": "controlnet-canny", "lora": "lora-blueprint"}
 
 
 def main() -> None:
@@ -141,7 +274,8 @@ def main() -> None:
     result: dict[str, object] = {"count": chosen.count, "seed": chosen.seed}
     result["judge"] = judge_figures(asked(chosen.count, chosen.seed))
     for name, measure in MODELS.items():
-        if chosen.model in (None, name):
+        shipped = (chosen.folder / FOLDERS.get(name, name)).exists()
+        if chosen.model == name or (chosen.model is None and shipped):
             result[name] = measure(chosen.folder, chosen.count, chosen.seed)
     rounded = {k: {n: round(v, 3) for n, v in f.items()} if isinstance(f, dict) else f for k, f in result.items()}
     print(json.dumps(rounded))

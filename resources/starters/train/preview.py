@@ -15,17 +15,17 @@ from train.sheet import write_sheet
 from train.vae import held_out_pictures
 
 BATCH = 6
-WIDTH = 24
+WIDTH = 16
 
 
 def build() -> AutoencoderTiny:
-    """TAESD's architecture (Bohan 2023), 24 channels wide where that has 64."""
+    """TAESD's architecture (Bohan 2023), 16 channels wide where that has 64."""
     widths = (WIDTH,) * 4
     return AutoencoderTiny(
         encoder_block_out_channels=widths,
         decoder_block_out_channels=widths,
         num_encoder_blocks=(1, 1, 1, 2),
-        num_decoder_blocks=(2, 1, 1, 1),
+        num_decoder_blocks=(3, 2, 1, 1),
         latent_channels=4,
         scaling_factor=1.0,
         force_upcast=False,
