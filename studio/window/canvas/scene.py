@@ -1,0 +1,535 @@
+"""The scene of one document. It follows the document's edits and holds no truth: everything here can be made anew from the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt, Signal
+from PySide6.QtGui import QTransform
+from PySide6.QtWidgets import QGraphicsScene
+
+from studio.graph.check import why_not
+from studio.graph.edits import (
+    AddNodes,
+    AnyEdit,
+    Batch,
+    InSubgraph,
+    MoveNodes,
+    RemoveNodes,
+    ResetParameter,
+    SetFrame,
+    SetLinks,
+    SetNode,
+    SetNote,
+    SetParameter,
+    SetSubgraph,
+)
+from studio.graph.flat import spec_of
+from studio.graph.graph import Frame, FrameId, Graph, Node, NodeId, Note, NoteId, Socket, SubgraphId, subgraph_of
+from studio.graph.history import History
+from studio.graph.spec import Catalog, NodeSpec
+from studio.graph.types import ANY, Refusal, SocketType, refusal
+from studio.window.canvas.frame_item import FrameItem, NoteItem
+from studio.window.canvas.layout import Hit
+from studio.window.canvas.node_item import NodeItem
+from studio.window.canvas.overview import Overview
+from studio.window.canvas.painter import NodePainter
+from studio.window.canvas.placeholder import placeholder_spec
+from studio.window.canvas.status import Status
+from studio.window.canvas.wires import WireLayer
+from studio.window.theme import Theme
+
+Thing: TypeAlias = NodeItem | FrameItem | NoteItem
+Key: TypeAlias = tuple[str, str]
+"""What can be selected: its kind (`node`, `frame`, `note`) and its id."""
+EXTENT: Final = 400_000.0
+"""Half the side of the square in which nodes can be seen."""
+_NOTHING: Final[frozenset[str]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What lies under a point: an item, and for a node which part of it."""
+
+    item: Thing
+    hit: Hit | None = None
+
+
+class Landing:
+    """Where a wire that is held at one end may land. Asked socket by socket, while nodes are painted."""
+
+    def __init__(self, scene: CanvasScene, held: Socket, is_output: bool) -> None:  # noqa: FBT001 - one of a pair of kinds
+        self.held = held
+        self.is_output = is_output
+        self._scene = scene
+        self._type = scene.type_of(held.node, held.name, is_output)
+        self._barred = scene.reachable(held.node, upstream=is_output)
+
+    def fits(self, id: NodeId, name: str, is_output: bool) -> bool:  # noqa: FBT001
+        """Whether the wire may land on this socket; true for the one it comes from."""
+        if id == self.held.node:
+            return name == self.held.name and is_output == self.is_output
+        if is_output == self.is_output or id in self._barred:
+            return False
+        other = self._scene.type_of(id, name, is_output)
+        pair = (self._type, other) if self.is_output else (other, self._type)
+        return refusal(*pair) is None
+
+
+class CanvasScene(QGraphicsScene):
+    """Nodes, wires, frames and notes of a history's graph."""
+
+    selection_changed = Signal()
+    content_changed = Signal()
+
+    def __init__(self, history: History, catalog: Catalog, theme: Theme) -> None:
+        super().__init__(-EXTENT, -EXTENT, 2 * EXTENT, 2 * EXTENT)
+        self.history = history
+        self.catalog = catalog
+        self.theme = theme
+        self.painter = NodePainter(theme)
+        self.nodes: dict[NodeId, NodeItem] = {}
+        self.frames: dict[FrameId, FrameItem] = {}
+        self.notes: dict[NoteId, NoteItem] = {}
+        self.wires = WireLayer()
+        self.overview = Overview()
+        self.selected: set[Key] = set()
+        self._fed_by: dict[NodeId, dict[str, Socket]] = {}
+        self._feeds: dict[NodeId, dict[Socket, str]] = {}
+        self._specs: dict[str, NodeSpec | None] = {}
+        self._statuses: dict[NodeId, Status] = {}
+        self.addItem(self.wires)
+        self._build()
+        self._stop_listening: Callable[[], None] | None = history.listen(self._follow)
+
+    @property
+    def graph(self) -> Graph:
+        return self.history.graph
+
+    def close(self) -> None:
+        """Stop following the document."""
+        if self._stop_listening is not None:
+            self._stop_listening()
+            self._stop_listening = None
+
+    # What the scene tells
+
+    def under(self, point: QPointF) -> Found | None:
+        """The topmost thing at a point of the scene, sockets before anything that lies under them."""
+        best: Found | None = None
+        order = Qt.SortOrder.DescendingOrder
+        mode = Qt.ItemSelectionMode.IntersectsItemBoundingRect
+        for item in self.items(point, mode, order, QTransform()):
+            local = point - item.pos()
+            if isinstance(item, NodeItem):
+                hit = item.layout.hit(local.x(), local.y())
+                if hit is not None:
+                    return Found(item, hit)
+            elif isinstance(item, (FrameItem, NoteItem)) and best is None:
+                width, height = item.size
+                if 0 <= local.x() < width and 0 <= local.y() < height:
+                    best = Found(item)
+        return best
+
+    def spec(self, id: NodeId) -> NodeSpec | None:
+        """The spec that a node is shown with: the catalog's, a subgraph's, or a placeholder's."""
+        item = self.nodes.get(id)
+        return item.spec if item is not None else None
+
+    def type_of(self, id: NodeId, name: str, is_output: bool) -> SocketType:
+        """The type that a socket carries now; a generic one takes that of what feeds it."""
+        seen: set[tuple[NodeId, str]] = set()
+        while (id, name) not in seen:
+            seen.add((id, name))
+            item = self.nodes.get(id)
+            spec = item.spec if item is not None else None
+            declared = None
+            if spec is not None:
+                declared = (spec.outputs_by_name if is_output else spec.inputs_by_name).get(name)
+            if spec is None or declared is None:
+                return ANY
+            if not declared.type.variable:
+                return declared.type
+            fed = self._fed_by.get(id, {})
+            source = next((fed[one.name] for one in spec.inputs if one.type == declared.type and one.name in fed), None)
+            if source is None:
+                return declared.type
+            id, name, is_output = source.node, source.name, True
+        return ANY
+
+    def source(self, input: Socket) -> Socket | None:
+        """The output that feeds an input."""
+        return self._fed_by.get(input.node, {}).get(input.name)
+
+    def touching(self, id: NodeId) -> list[Socket]:
+        """The inputs of all wires at a node, into it and out of it."""
+        into = [Socket(id, name) for name in self._fed_by.get(id, ())]
+        return into + list(self._feeds.get(id, ()))
+
+    def socket_point(self, socket: Socket, *, is_output: bool) -> QPointF | None:
+        item = self.nodes.get(socket.node)
+        place = item.socket_at(socket.name, is_output=is_output) if item is not None else None
+        return QPointF(*place) if place is not None else None
+
+    def content(self) -> QRectF:
+        """The smallest rectangle around everything, null where there is nothing."""
+        bounds = self.overview.bounds()
+        for item in (*self.frames.values(), *self.notes.values()):
+            bounds |= QRectF(item.pos(), _size(item))
+        return bounds
+
+    def bounds_of(self, keys: Iterable[Key]) -> QRectF:
+        """The smallest rectangle around these things."""
+        bounds = QRectF()
+        for key in keys:
+            item = self.thing(key)
+            if item is not None:
+                bounds |= QRectF(item.pos(), _size(item))
+        return bounds
+
+    def thing(self, key: Key) -> Thing | None:
+        kind, id = key
+        if kind == "node":
+            return self.nodes.get(NodeId(id))
+        if kind == "frame":
+            return self.frames.get(FrameId(id))
+        return self.notes.get(NoteId(id))
+
+    def inside(self, area: QRectF) -> set[Key]:
+        """Nodes and notes that touch an area, frames that lie in it whole."""
+        mode = Qt.ItemSelectionMode.IntersectsItemBoundingRect
+        found: set[Key] = set()
+        for item in self.items(area, mode, Qt.SortOrder.AscendingOrder, QTransform()):
+            if not isinstance(item, (NodeItem, FrameItem, NoteItem)):
+                continue
+            bounds = QRectF(item.pos(), _size(item))
+            if area.contains(bounds) if isinstance(item, FrameItem) else area.intersects(bounds):
+                found.add(key_of(item))
+        return found
+
+    # Selection
+
+    @property
+    def selected_nodes(self) -> tuple[NodeId, ...]:
+        return tuple(NodeId(id) for kind, id in sorted(self.selected) if kind == "node")
+
+    @property
+    def selected_frames(self) -> tuple[FrameId, ...]:
+        return tuple(FrameId(id) for kind, id in sorted(self.selected) if kind == "frame")
+
+    @property
+    def selected_notes(self) -> tuple[NoteId, ...]:
+        return tuple(NoteId(id) for kind, id in sorted(self.selected) if kind == "note")
+
+    def select(self, keys: Collection[Key]) -> None:
+        """Exactly these are selected."""
+        wanted = {key for key in keys if self.thing(key) is not None}
+        if wanted == self.selected:
+            return
+        before, self.selected = self.selected, wanted
+        for key in before ^ wanted:
+            item = self.thing(key)
+            if item is not None:
+                item.set_selected(key in wanted)
+        self.selection_changed.emit()
+
+    # What the window tells the scene
+
+    def show_catalog(self, catalog: Catalog) -> None:
+        """Other node types are on offer now."""
+        self.catalog = catalog
+        self._specs.clear()
+        for id in self.nodes:
+            self._refresh_node(id)
+        self.content_changed.emit()
+
+    def show_theme(self, theme: Theme) -> None:
+        """Other colours: everything is made anew, what is selected stays so."""
+        self.theme = theme
+        self.painter = NodePainter(theme)
+        kept = set(self.selected)
+        self._build()
+        self.select(kept)
+
+    def show_status(self, id: NodeId, status: Status) -> None:
+        """Where a node stands in a run. The node keeps it until told otherwise, even through a removal and its undo."""
+        self._statuses[id] = status
+        item = self.nodes.get(id)
+        if item is not None and item.show_status(status):
+            self._place_node(item)
+            self._place_wires(id)
+
+    def status(self, id: NodeId) -> Status:
+        return self._statuses.get(id) or Status()
+
+    def hold(self, socket: Socket | None, *, is_output: bool = False) -> None:
+        """A wire is drawn from this socket: sockets that take it light up, all others dim. None: the wire is let go."""
+        self.painter.landing = None if socket is None else Landing(self, socket, is_output)
+        for item in self.nodes.values():
+            item.update()
+
+    def show_wire(self, input: Socket) -> None:
+        """Show the wire into an input again, as the document has it."""
+        self._place_wire(input)
+
+    def refusal(self, output: Socket, input: Socket) -> Refusal | None:
+        """Why two sockets may not join, None where they may."""
+        return why_not(self.graph, self.catalog, output, input)
+
+    def reachable(self, start: NodeId, *, upstream: bool) -> set[NodeId]:
+        """A node and all that it needs, or all that needs it."""
+        seen, waiting = {start}, [start]
+        while waiting:
+            id = waiting.pop()
+            if upstream:
+                others = [source.node for source in self._fed_by.get(id, {}).values()]
+            else:
+                others = [input.node for input in self._feeds.get(id, ())]
+            for other in others:
+                if other not in seen:
+                    seen.add(other)
+                    waiting.append(other)
+        return seen
+
+    # Following the document
+
+    def _build(self) -> None:
+        for item in (*self.nodes.values(), *self.frames.values(), *self.notes.values()):
+            self.removeItem(item)
+        self.nodes.clear()
+        self.frames.clear()
+        self.notes.clear()
+        self.wires.clear()
+        self.overview.clear()
+        self._fed_by.clear()
+        self._feeds.clear()
+        self._specs.clear()
+        self.selected = set()
+        graph = self.graph
+        for input, output in graph.links.items():
+            self._note_link(input, output)
+        for id, node in graph.nodes.items():
+            self._add_node(id, node)
+        for input in graph.links:
+            self._place_wire(input)
+        for frame_id, frame in graph.frames.items():
+            self._show_frame(frame_id, frame)
+        for note_id, note in graph.notes.items():
+            self._show_note(note_id, note)
+
+    def _follow(self, graph: Graph, edit: AnyEdit) -> None:
+        """Show an edit. The graph is the one after all of it, so that what later parts took away is passed over."""
+        before = set(self.selected)
+        self._show(graph, edit)
+        if self.selected != before:
+            self.selection_changed.emit()
+        self.content_changed.emit()
+
+    def _show(self, graph: Graph, edit: AnyEdit) -> None:
+        match edit:
+            case MoveNodes(positions):
+                for id in positions:
+                    self._move_node(id)
+            case SetParameter(id) | ResetParameter(id) | SetNode(id):
+                self._refresh_node(id)
+            case AddNodes(nodes, links):
+                touched = set()
+                for id in nodes:
+                    if id in self.nodes:
+                        self._refresh_node(id)
+                    elif id in graph.nodes:
+                        self._add_node(id, graph.nodes[id])
+                        self._place_wires(id)
+                        touched.add(id)
+                touched |= self._sync_links(links, graph)
+                self._show_links(touched)
+            case RemoveNodes(ids):
+                self._remove_nodes(ids, graph)
+            case SetLinks(links):
+                self._show_links(self._sync_links(links, graph))
+            case SetFrame(frame_id):
+                self._show_frame(frame_id, graph.frames.get(frame_id))
+            case SetNote(note_id):
+                self._show_note(note_id, graph.notes.get(note_id))
+            case SetSubgraph(subgraph) | InSubgraph(subgraph):
+                self._show_subgraph(subgraph)
+            case Batch(edits):
+                for one in edits:
+                    self._show(graph, one)
+
+    def _add_node(self, id: NodeId, node: Node) -> None:
+        spec, missing = self._spec_for(id, node)
+        item = NodeItem(id, node, spec, self.painter, self.type_of)
+        item.spec_missing = missing
+        status = self._statuses.get(id)
+        if status is not None:
+            item.show_status(status)
+        fed = self._fed_by.get(id)
+        if fed:
+            item.show_links(frozenset(fed))
+        self.nodes[id] = item
+        self.addItem(item)
+        self._place_node(item)
+
+    def _remove_nodes(self, ids: Iterable[NodeId], graph: Graph) -> None:
+        touched: set[NodeId] = set()
+        for id in ids:
+            if id in graph.nodes:
+                touched |= self._sync_links(self.touching(id), graph)
+                self._refresh_node(id)
+                continue
+            item = self.nodes.pop(id, None)
+            if item is None:
+                continue
+            for input in self.touching(id):
+                touched |= self._drop_link(input)
+            self.selected.discard(("node", id))
+            self.overview.remove_node(id)
+            self.removeItem(item)
+        self._show_links(touched)
+
+    def _move_node(self, id: NodeId) -> None:
+        item, node = self.nodes.get(id), self.graph.nodes.get(id)
+        if item is not None and node is not None:
+            item.node = node
+            item.setPos(*node.position)
+            self._place_node(item)
+            self._place_wires(id)
+
+    def _refresh_node(self, id: NodeId) -> None:
+        item, node = self.nodes.get(id), self.graph.nodes.get(id)
+        if item is None or node is None:
+            return
+        spec, missing = self._spec_for(id, node)
+        color = item.band_color
+        if item.show_node(node, spec, missing=missing):
+            self._place_node(item)
+            self._place_wires(id)
+        elif item.band_color != color:
+            self._place_node(item)
+
+    def _place_node(self, item: NodeItem) -> None:
+        x, y = item.node.position
+        self.overview.put_node(item.id, x, y, item.layout.width, item.layout.height, item.band_color)
+
+    def _spec_for(self, id: NodeId, node: Node) -> tuple[NodeSpec, bool]:
+        if node.type not in self._specs:
+            self._specs[node.type] = spec_of(self.graph, node, self.catalog)
+        spec = self._specs[node.type]
+        if spec is not None:
+            return spec, False
+        used = set(self._feeds.get(id, {}).values())
+        return placeholder_spec(node, self._fed_by.get(id, ()), used), True
+
+    def _show_subgraph(self, subgraph: SubgraphId) -> None:
+        """Its instances, and those of subgraphs around it, may have other sockets now."""
+        self._specs.clear()
+        for id, item in self.nodes.items():
+            if subgraph_of(item.node.type) is not None:
+                self._refresh_node(id)
+                self._place_wires(id)
+
+    def _sync_links(self, inputs: Iterable[Socket], graph: Graph) -> set[NodeId]:
+        """Take over what feeds these inputs now. The nodes whose links changed."""
+        touched: set[NodeId] = set()
+        for input in inputs:
+            output = graph.links.get(input)
+            if self.source(input) != output:
+                touched |= self._drop_link(input)
+                if output is not None:
+                    self._note_link(input, output)
+                    touched |= {input.node, output.node}
+                    self._place_wire(input)
+        return touched
+
+    def _note_link(self, input: Socket, output: Socket) -> None:
+        self._fed_by.setdefault(input.node, {})[input.name] = output
+        self._feeds.setdefault(output.node, {})[input] = output.name
+
+    def _drop_link(self, input: Socket) -> set[NodeId]:
+        output = self._fed_by.get(input.node, {}).pop(input.name, None)
+        if output is None:
+            return set()
+        self._feeds.get(output.node, {}).pop(input, None)
+        self.wires.update(self.wires.remove(input))
+        self.overview.remove_wire(input)
+        return {input.node, output.node}
+
+    def _show_links(self, ids: Iterable[NodeId]) -> None:
+        for id in ids:
+            item = self.nodes.get(id)
+            if item is None:
+                continue
+            changed = item.show_links(frozenset(self._fed_by.get(id, ())))
+            if item.spec_missing:
+                self._refresh_node(id)
+            generic = any(one.type.variable for one in (*item.spec.inputs, *item.spec.outputs))
+            if changed or item.spec_missing or generic:
+                self._place_node(item)
+                self._place_wires(id)
+                item.update()
+
+    def _place_wires(self, id: NodeId) -> None:
+        for input in self.touching(id):
+            self._place_wire(input)
+
+    def _place_wire(self, input: Socket) -> None:
+        output = self._fed_by.get(input.node, {}).get(input.name)
+        target, source = self.nodes.get(input.node), self.nodes.get(output.node) if output is not None else None
+        if output is None or target is None or source is None:
+            return
+        end = target.socket_at(input.name, is_output=False) or _edge(target, right=False)
+        start = source.socket_at(output.name, is_output=True) or _edge(source, right=True)
+        old = self.wires.wires.get(input)
+        if old is not None:
+            self.wires.update(old.bounds)
+        color = self.theme.socket(self.type_of(output.node, output.name, True)).color
+        ends = (*start, *end)
+        self.wires.put(input, ends, color)
+        self.overview.put_wire(input, ends)
+        self.wires.update(self.wires.wires[input].bounds)
+
+    def _show_frame(self, id: FrameId, frame: Frame | None) -> None:
+        item = self.frames.get(id)
+        if frame is None:
+            if item is not None:
+                self.selected.discard(("frame", id))
+                self.removeItem(self.frames.pop(id))
+        elif item is not None:
+            item.show(frame)
+        else:
+            item = self.frames[id] = FrameItem(id, frame, self.theme)
+            self.addItem(item)
+
+    def _show_note(self, id: NoteId, note: Note | None) -> None:
+        item = self.notes.get(id)
+        if note is None:
+            if item is not None:
+                self.selected.discard(("note", id))
+                self.removeItem(self.notes.pop(id))
+        elif item is not None:
+            item.show(note)
+        else:
+            item = self.notes[id] = NoteItem(id, note, self.theme)
+            self.addItem(item)
+
+
+def key_of(item: Thing) -> Key:
+    """The name under which a thing is selected."""
+    if isinstance(item, NodeItem):
+        return "node", item.id
+    return ("frame" if isinstance(item, FrameItem) else "note"), item.id
+
+
+def _size(item: Thing) -> QSizeF:
+    if isinstance(item, NodeItem):
+        return QSizeF(item.layout.width, item.layout.height)
+    return QSizeF(*item.size)
+
+
+def _edge(item: NodeItem, *, right: bool) -> tuple[float, float]:
+    """Where a wire ends whose socket the node does not have: on its band."""
+    x, y = item.node.position
+    return (x + item.layout.width if right else x), y + 15.0
