@@ -185,7 +185,7 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class RunRefused:
-    """The graph cannot run; nothing was computed."""
+    """The graph cannot run; nothing was computed, and no `RunFinished` follows."""
 
     run: RunId
     problems: tuple[Problem, ...]
@@ -217,6 +217,17 @@ class Stepped:
     sigma: float = 0.0
     left: float | None = None
     preview: Picture | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """`done` of `total` of a node's work is done, in a unit of its own. `left`: estimated seconds to the node's end."""
+
+    run: RunId
+    node: NodeId
+    done: float
+    total: float
+    left: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +310,7 @@ Event: TypeAlias = (
     | RunStarted
     | NodeStarted
     | Stepped
+    | Progressed
     | NodeFinished
     | NodeFailed
     | OutputWritten

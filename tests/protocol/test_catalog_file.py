@@ -1,0 +1,44 @@
+"""The kept catalog: the same one again, or none."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from studio.protocol.catalog_file import read_catalog, write_catalog
+from studio.protocol.messages import CatalogSent
+from tests.graph.catalog import CATALOG
+
+SENT = CatalogSent(CATALOG, (("Broken", "It has no plugin.toml."),))
+
+
+def test_it_comes_back_as_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "not there yet" / "catalog.json"
+    assert write_catalog(file, SENT)
+    assert read_catalog(file) == SENT
+    assert [one.name for one in file.parent.iterdir()] == ["catalog.json"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 99}', '{"version": 1, "sent": {}}', "[" * 50_000])
+def test_a_damaged_one_counts_as_none(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "catalog.json"
+    file.write_text(text)
+    assert read_catalog(file) is None
+
+
+def test_without_one_there_is_none(tmp_path: Path) -> None:
+    assert read_catalog(tmp_path / "catalog.json") is None
+    assert read_catalog(tmp_path) is None
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_place_is_said(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    assert not write_catalog(tmp_path / "catalog.json", SENT)
+
+
+def test_a_place_that_cannot_be_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert not write_catalog(tmp_path / "file" / "catalog.json", SENT)
