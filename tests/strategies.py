@@ -224,12 +224,13 @@ def _linking(draw: st.DrawFn, graph: Graph) -> AnyEdit:
 def _node_edits(draw: st.DrawFn, graph: Graph) -> AnyEdit:
     id = draw(st.sampled_from(sorted(graph.nodes)))
     name = draw(_either(graph.nodes[id].parameters, names))
-    edit: AnyEdit = draw(
-        st.sampled_from([SetParameter(id, name, draw(values())), ResetParameter(id, name)])
-        | st.builds(MoveNodes, st.dictionaries(st.sampled_from(sorted(graph.nodes)), points, max_size=3))
-        | st.builds(SetNode, st.just(id), nodes())
-        | st.just(SetNode(id, replace(graph.nodes[id], mode=Mode.MUTED)))
-    )
+    kinds: list[st.SearchStrategy[Any]] = [
+        st.sampled_from([SetParameter(id, name, draw(values())), ResetParameter(id, name)]),
+        st.builds(MoveNodes, st.dictionaries(st.sampled_from(sorted(graph.nodes)), points, max_size=3)),
+        st.builds(SetNode, st.just(id), nodes()),
+        st.just(SetNode(id, replace(graph.nodes[id], mode=Mode.MUTED))),
+    ]
+    edit: AnyEdit = draw(st.one_of(kinds))
     return edit
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 VERSION: Final = 1
@@ -11,12 +11,12 @@ VERSION: Final = 1
 _Plain: TypeAlias = dict[str, Any]
 
 
-def migrate(plain: Mapping[str, Any], version: int) -> _Plain:
+def migrate(plain: _Plain, version: int) -> _Plain:
     """The data of a file of an older version (0 <= `version` <= `VERSION`) in the layout of `VERSION`. `plain` stays as it is.
 
     What does not have the layout of its version is passed on as it is, for the reader to report.
     """
-    current = dict(plain)
+    current = plain
     for step in STEPS[version:]:
         current = step(current)
     return current
@@ -24,22 +24,32 @@ def migrate(plain: Mapping[str, Any], version: int) -> _Plain:
 
 def _from_0(plain: _Plain) -> _Plain:
     """The pre-release form: nodes in a list, each with its `id` and `pos`; links in a list of `[output, input]`."""
-    nodes = plain.get("nodes")
-    links = plain.pop("links", [])
-    if not isinstance(nodes, list) or not all(
-        isinstance(node, dict) and isinstance(node.get("id"), str) for node in nodes
-    ):
+    nodes, links = plain.get("nodes"), plain.get("links", [])
+    if not isinstance(nodes, list) or not isinstance(links, list):
         return plain
     named: dict[str, _Plain] = {}
     for node in nodes:
-        block = {_NAMES_0.get(name, name): held for name, held in node.items() if name != "id"}
-        named.setdefault(node["id"], block)
-    for link in links if isinstance(links, list) else []:
-        output, input = link if isinstance(link, list) and len(link) == 2 else (None, None)
-        node, _, name = input.partition(".") if isinstance(input, str) else ("", "", "")
-        if node in named:
-            named[node].setdefault("inputs", {})[name] = output
-    return {**plain, "nodes": named}
+        if not isinstance(node, dict) or not isinstance(node.get("id"), str):
+            return plain
+        id, count = node["id"], 1
+        while id in named:
+            count += 1
+            id = f"{node['id']}_{count}"
+        named[id] = {_NAMES_0.get(name, name): held for name, held in node.items() if name != "id"}
+    odd = [link for link in links if not _linked_0(link, named)]
+    kept = {name: held for name, held in plain.items() if name != "links"}
+    return {**kept, "nodes": named, **({"links": odd} if odd else {})}
+
+
+def _linked_0(link: object, named: _Plain) -> bool:
+    """Put a link into the block of the node that it leads to. False where it leads nowhere."""
+    if not isinstance(link, list) or len(link) != 2 or not isinstance(link[1], str):
+        return False
+    node, _, name = link[1].partition(".")
+    if node not in named or not name:
+        return False
+    named[node].setdefault("inputs", {})[name] = link[0]
+    return True
 
 
 _NAMES_0: Final = {"pos": "position", "values": "parameters"}

@@ -128,7 +128,7 @@ def _decoded(data: bytes, path: Path) -> str:
         raise WorkflowUnreadable(path, "The file is no text.", mend="Choose a workflow file.") from None
 
 
-def _parsed(text: str, name: Path | str) -> Mapping[str, Any]:
+def _parsed(text: str, name: Path | str) -> dict[str, Any]:
     try:
         plain = parse(text.removeprefix("\ufeff"))
     except json.JSONDecodeError as error:
