@@ -35,14 +35,14 @@ class Report(Protocol):
         """The graph cannot run. No other call comes before or after."""
 
     def run_started(self, planned: int, cached: Sequence[NodeId]) -> None:
-        """So many nodes will be computed, lazy inputs not counted; the results of `cached` are used as they are, and hide what is above them."""
+        """So many nodes will be computed, lazy inputs not counted; the results of `cached` are used, and hide what only they need."""
 
     def node_started(self, node: NodeId) -> None: ...
 
     def stepped(
         self, node: NodeId, index: int, of: int, sigma: float, left: float | None, preview: PreviewMaker | None
     ) -> None:
-        """Step `index` (from 1) of `of` is done. `left`: seconds to the node's end, as far as can be told. `preview` may be called now, or never."""
+        """Step `index` (from 1) of `of` is done. `left`: estimated seconds to the node's end. `preview` is called now, or never."""
 
     def progressed(self, node: NodeId, done: float, total: float, left: float | None) -> None:
         """So much of a node's work is done, in a unit of its own."""

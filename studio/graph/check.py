@@ -127,7 +127,7 @@ def check_flat(flat: FlatGraph, catalog: Catalog, wanted: Collection[NodeId] | N
     """As `check`, for a graph that is flat already."""
     needed = flat.nodes if wanted is None else upstream(flat, wanted)
     problems = [problem for id in needed for problem in node_problems(id, flat.nodes[id], flat, catalog)]
-    problems.extend(_cycles(flat, needed))
+    problems.extend(cycles(flat, needed))
     return problems
 
 
@@ -266,7 +266,7 @@ def _number_problems(id: NodeId, declared: Input, control: Number, value: Value)
         yield Problem(Kind.OUT_OF_RANGE, id, f"'{name}' is {value}.", f"It goes from {low} to {high}.", name)
 
 
-def _cycles(flat: FlatGraph, needed: Collection[NodeId]) -> Iterator[Problem]:
+def cycles(flat: FlatGraph, needed: Collection[NodeId]) -> Iterator[Problem]:
     """One problem a circle: nodes that stay when all that can be ordered are taken away."""
     waits = _waits(flat.nodes, needed)
     users: dict[NodeId, list[NodeId]] = {}
