@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 import re
@@ -359,6 +360,7 @@ def _naming(
             mend=f"It may take: {', '.join(sorted(names))}.",
         )
 
+    @functools.wraps(asked)
     def call(**given: object) -> Any:  # noqa: ANN401 - whatever the author's function returns
         return asked(**(given if takes_all else {name: value for name, value in given.items() if name in wanted}))
 
