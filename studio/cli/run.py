@@ -20,7 +20,7 @@ from studio.files.workflow_file import to_text
 from studio.graph.check import check
 from studio.graph.errors import GraphInvalid, Misuse
 from studio.graph.graph import Graph, NodeId
-from studio.protocol.messages import Log, RunFinished, RunId, RunRefused, Stepped
+from studio.protocol.messages import CatalogSent, Log, RunFinished, RunId, RunRefused, Stepped
 
 
 def run(options: argparse.Namespace) -> int:
@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     out = str(options.out.absolute()) if options.out is not None else ""
     show: Show = JsonLines() if options.json else Lines()
     with worker(options.device, out) as one:
-        catalog = one.catalog()
+        catalog = one.wait_for(CatalogSent).catalog
         graph = set_values(opened.workflow.graph, catalog, options.values)
         wanted = _wanted(graph, options.only)
         problems = check(graph, catalog, wanted or None)

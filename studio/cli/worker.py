@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
-from typing import Final
+from typing import Final, TypeVar
 
 from studio.app.settings import load_settings
 from studio.app.supervisor import Report, Supervisor, WorkerDied
@@ -21,6 +21,7 @@ from studio.library.places import places
 from studio.protocol.messages import CatalogSent, Configure, Log, Stepped
 from studio.protocol.process import ProcessChannel
 
+_R = TypeVar("_R")
 _TICK: Final = 0.5
 _LOUD: Final = ("WARNING", "ERROR", "CRITICAL")
 
@@ -51,24 +52,25 @@ class Worker:
         except queue.Empty:
             return None
 
-    def catalog(self) -> Catalog:
-        """Wait for the worker's node types. Raises `WorkerLost` where it cannot be started, `Cancelled` on Ctrl-C."""
+    def wait_for(self, kind: type[_R]) -> _R:
+        """Wait for the first report of a kind. Raises `WorkerLost` where the worker cannot be started, `Cancelled` on Ctrl-C."""
         while True:
             received = self.next()
             if self.interruptions:
                 self.kill()
                 raise Cancelled
-            match received and received.report:
-                case CatalogSent() as sent:
-                    for name, why in sent.broken:
-                        print(f"plugin {name}: {why}", file=sys.stderr)
-                    return sent.catalog
-                case WorkerDied() as died:
-                    raise WorkerLost(died.what, died.node or "", died.mend)
-                case Log() as line:
-                    show_log(line)
-                case _:
-                    pass
+            if received is None:
+                continue
+            report = received.report
+            if isinstance(report, CatalogSent):
+                for name, why in report.broken:
+                    print(f"plugin {name}: {why}", file=sys.stderr)
+            if isinstance(report, kind):
+                return report
+            if isinstance(report, WorkerDied):
+                raise WorkerLost(report.what, report.node or "", report.mend)
+            if isinstance(report, Log):
+                show_log(report)
 
     def kill(self) -> None:
         """End the worker by force, for one that has nothing to lose or no time."""
@@ -103,6 +105,12 @@ def worker(device: str = "", out: str = "") -> Iterator[Worker]:
         one.supervisor.stop()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def catalog() -> Catalog:
+    """The node types: as a worker said at another time, where no code has changed since; else as one says now."""
+    with worker() as one:
+        return one.wait_for(CatalogSent).catalog
 
 
 def show_log(line: Log) -> None:
