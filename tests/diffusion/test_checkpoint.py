@@ -314,6 +314,7 @@ def test_a_single_file_without_a_tokenizer_says_where_to_put_one(
     tmp_path: Path, ldm: dict[str, Tensor], sd1_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("studio.diffusion.weights.tokenizers._open_clip_vocabulary", lambda: None)
+    monkeypatch.setattr("studio.diffusion.weights.tokenizers._hub_cache", lambda: None)
     file = tmp_path / "model.safetensors"
     save_file(ldm, file)
     with pytest.raises(ModelUnreadable, match="beside the file"):

@@ -13,6 +13,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from studio.diffusion.device import is_out_of_memory
 from studio.diffusion.foreign import Foreign
 from studio.diffusion.weights.folder import ModelFolder
 from studio.diffusion.weights.header import read_header
@@ -161,12 +162,14 @@ def _check_complete(path: Path, component: str, missing: Iterable[str], mismatch
 @contextmanager
 def _explained(path: Path, component: str) -> Iterator[None]:
     """What diffusers, transformers and safetensors raise, as one error that names file and component."""
+    from diffusers.loaders.single_file_utils import SingleFileComponentError
     from safetensors import SafetensorError
 
     try:
         yield
     except (
         SafetensorError,
+        SingleFileComponentError,
         OSError,
         ValueError,
         RuntimeError,
@@ -175,6 +178,8 @@ def _explained(path: Path, component: str) -> Iterator[None]:
         AttributeError,
         ImportError,
     ) as error:
+        if is_out_of_memory(error):
+            raise
         raise ModelUnreadable(
             path, f"The {component} cannot be loaded: {error}", field=component, mend=COPY_AGAIN
         ) from error

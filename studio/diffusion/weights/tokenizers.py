@@ -50,16 +50,14 @@ def find_tokenizer(file: Path, given: Path | None, encoder: nn.Module, pad: str 
         extra = {} if pad is None else {"pad_token": pad}
         tokenizer = CLIPTokenizer(**_clip_tables(vocabulary), model_max_length=77, **extra)
         return _checked(tokenizer, vocabulary, "tokenizer", encoder)
-    try:
-        tokenizer = CLIPTokenizer.from_pretrained(_CLIP_REPOSITORY, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise ModelUnreadable(
-            file,
-            "A single file holds no tokenizer, and none was found on this machine.",
-            field="tokenizer",
-            mend="Copy the folder 'tokenizer' of any Stable Diffusion 1.5 model beside the file, or install the package open_clip_torch.",
-        ) from error
-    return _checked(tokenizer, file, "tokenizer", encoder)
+    if (cached := _hub_cache()) is not None:
+        return load_tokenizer(cached, "tokenizer", encoder)
+    raise ModelUnreadable(
+        file,
+        "A single file holds no tokenizer, and none was found on this machine.",
+        field="tokenizer",
+        mend="Copy the folder 'tokenizer' of any Stable Diffusion 1.5 model beside the file, or install the package open_clip_torch.",
+    )
 
 
 def _checked(tokenizer: Foreign, path: Path, component: str, encoder: nn.Module) -> Foreign:
@@ -81,6 +79,14 @@ def _open_clip_vocabulary() -> Path | None:
         return None
     path = Path(found.origin).parent / "bpe_simple_vocab_16e6.txt.gz"
     return path if path.is_file() else None
+
+
+def _hub_cache() -> Path | None:
+    """The folder of CLIP's own repository in the local Hugging Face cache."""
+    from huggingface_hub import try_to_load_from_cache
+
+    files = [try_to_load_from_cache(_CLIP_REPOSITORY, name) for name in ("vocab.json", "merges.txt")]
+    return Path(files[0]).parent if all(isinstance(file, str) for file in files) and isinstance(files[0], str) else None
 
 
 def _clip_tables(path: Path) -> dict[str, Foreign]:

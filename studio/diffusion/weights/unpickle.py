@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
+from studio.diffusion.device import is_out_of_memory
 from studio.diffusion.foreign import Foreign
 from studio.graph.errors import ModelUnreadable
 
@@ -85,6 +86,8 @@ def load_pickle(path: Path) -> dict[str, Tensor]:
         AttributeError,
         ImportError,
     ) as error:
+        if is_out_of_memory(error):
+            raise
         raise ModelUnreadable(
             path,
             "The pickle is damaged, or holds something else than a checkpoint.",
