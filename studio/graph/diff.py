@@ -13,7 +13,10 @@ _V = TypeVar("_V")
 
 
 def diff(before: Graph, after: Graph) -> Batch:
-    """The edit that turns `before` into `after`: few parts, however large the graphs. Empty where they are equal."""
+    """The edit that turns `before` into `after`: few parts, however large the graphs. Empty where they are equal.
+
+    What a file said beyond the graph (`extra`) is no part of it: no edit changes that.
+    """
     edits: list[AnyEdit] = []
     gone = tuple(id for id in before.nodes if id not in after.nodes)
     if gone:
