@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -80,6 +81,7 @@ PRESETS: Final[Mapping[KeymapPreset, Mapping[Command, Keys]]] = {
 """What a preset has instead of the default keys."""
 
 _MODIFIERS: Final = ("Ctrl", "Alt", "Shift", "Meta")
+_SHAPE: Final = re.compile(r"(?P<held>(?:[A-Za-z]+\+)*)(?P<key>[A-Za-z][A-Za-z0-9]*|[^\s])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +134,9 @@ class Keymap:
 
 def normal(keys: str) -> str:
     """Keys in the one way that we write them: modifiers in a fixed order, letters large. Raises `Misuse`."""
-    *held, key = (
-        keys.strip().split("+") if not keys.strip().endswith("+") else [*keys.strip()[:-1].rstrip("+").split("+"), "+"]
-    )
-    names = {one.strip().capitalize() for one in held if one.strip()}
-    unknown = names - set(_MODIFIERS)
-    if unknown or not key.strip():
+    parts = _SHAPE.fullmatch("".join(keys.split()))
+    held = {name.capitalize() for name in parts["held"].split("+")[:-1]} if parts else set()
+    key = parts["key"] if parts else ""
+    if not parts or not held <= set(_MODIFIERS) or key.capitalize() in _MODIFIERS:
         raise Misuse(f"'{keys}' are no keys.", mend="Write them as Ctrl+Shift+Z.")
-    key = key.strip()
-    name = key.upper() if len(key) == 1 else key[0].upper() + key[1:]
-    return "+".join([*(one for one in _MODIFIERS if one in names), name])
+    return "+".join([*(one for one in _MODIFIERS if one in held), key[0].upper() + key[1:]])

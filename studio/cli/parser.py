@@ -21,9 +21,8 @@ Exit status: 0 done, 1 a run that failed, 2 bad input, 130 interrupted."""
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The options, with the function that obeys them as `command`. Exits (status 2) where they make no sense."""
-    parser = argparse.ArgumentParser(
-        "wirelight", description=_HELP, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("wirelight", description=_HELP, epilog=_EPILOG, formatter_class=raw)
     parser.add_argument("--version", action="version", version=f"Wirelight {__version__}")
     parser.set_defaults(command=_later("window", "open_window"), file=None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
