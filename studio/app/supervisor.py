@@ -440,7 +440,7 @@ class Supervisor:
                 first.tries += 1
             for pending in tuple(self._pending.values()):
                 hopeless = pending.tries >= _MOST_TRIES or (
-                    self._early_deaths >= _MOST_TRIES and not (line and line.ready)
+                    self._early_deaths >= _MOST_TRIES and (line is None or line.ready_at is None)
                 )
                 if pending.cancelled_at is not None or hopeless:
                     reports += self._last_of(pending, None, error)

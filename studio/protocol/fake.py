@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from time import sleep
 
-from studio.graph.errors import WirelightError
+from studio.graph.errors import WirelightError, WorkerLost
 from studio.graph.graph import NodeId
 from studio.protocol.messages import Event, Message, Picture
 
@@ -24,6 +24,8 @@ class FakeChannel:
         self.sent.append(message)
 
     def receive(self, timeout: float) -> Event | None:
+        if self.killed:
+            raise WorkerLost("The worker was killed.", self.node or "")
         if not self.answers:
             sleep(min(timeout, 0.001))
             return None

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
@@ -38,8 +38,11 @@ class ProcessChannel:
 
     def __init__(self, configure: Configure, arguments: Sequence[str] = ()) -> None:
         """Start it. Raises `WorkerLost` where the system cannot start a process."""
-        self._pictures = PictureMemory.create()
-        self._log, log_in = os.pipe()
+        try:
+            self._pictures = PictureMemory.create()
+            self._log, log_in = os.pipe()
+        except OSError as error:
+            raise _cannot_start(error) from error
         os.set_blocking(self._log, False)
         if hasattr(fcntl, "F_SETPIPE_SZ"):
             with contextlib.suppress(OSError):  # beyond the user's limit: the usual size does as well
@@ -160,9 +163,13 @@ class ProcessChannel:
     def _read(self) -> None:
         pipe = cast("BinaryIO", self._process.stdout)
         broken: WirelightError | None = None
+        last_error = ""
         try:
             while (body := read_frame(pipe)) is not None:
-                self._incoming.put(unpack_events(body))
+                events = unpack_events(body)
+                errors = [one.text for one in events if isinstance(one, Log) and one.level == "ERROR"]
+                last_error = errors[-1] if errors else last_error
+                self._incoming.put(events)
         except ProtocolError as error:
             broken = error
             if self._process.poll() is None and not self._wait(0.2):
@@ -173,11 +180,12 @@ class ProcessChannel:
         node = self._pictures.node()
         _kill_group(self._process.pid)
         words = _lines(self._log, node)
-        self._incoming.put(list(words))
+        self._incoming.put([*words])
+        last_error = words[-1].text if words else last_error
         self._outgoing.put(None)
         status = self._process.returncode
         if broken is None or status < 0:
-            broken = WorkerLost(_how_it_ended(status), node or "", mend=_mend(status))
+            broken = WorkerLost(_how_it_ended(status, last_error), node or "", mend=_mend(status))
         self._incoming.put(broken)
 
     def _wait(self, seconds: float) -> bool:
@@ -196,6 +204,12 @@ class ProcessChannel:
         self._ready.extend(_lines(self._log, self._pictures.node()))
 
 
+def _cannot_start(error: OSError) -> WorkerLost:
+    return WorkerLost(
+        f"The worker cannot be started: {error.strerror}.", mend="End other programs, or install this one again."
+    )
+
+
 def _environment() -> dict[str, str]:
     """Ours, with the place of this very `studio` first: the worker is never of another installation."""
     root = str(Path(__file__).resolve().parents[2])
@@ -212,7 +226,7 @@ def _kill_group(group: int, *, only_while: subprocess.Popen[bytes] | None = None
         os.killpg(group, signal.SIGKILL)
 
 
-def _lines(log: int, node: NodeId | None) -> Iterable[Event]:
+def _lines(log: int, node: NodeId | None) -> list[Log]:
     """What lies in the log pipe unread."""
     parts = []
     with contextlib.suppress(BlockingIOError):
@@ -222,9 +236,9 @@ def _lines(log: int, node: NodeId | None) -> Iterable[Event]:
     return [Log(line, "ERROR", node) for line in re.split(r"[\r\n]+", text) if line.strip()]
 
 
-def _how_it_ended(status: int) -> str:
+def _how_it_ended(status: int, last_error: str) -> str:
     if status >= 0:
-        return f"The worker ended by itself (exit status {status})."
+        return f"The worker ended by itself (exit status {status}){f': {last_error}' if last_error else '.'}"
     try:
         name = signal.Signals(-status).name
     except ValueError:

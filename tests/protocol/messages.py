@@ -31,7 +31,7 @@ def any_of(cls: type) -> st.SearchStrategy[Any]:
     return st.builds(cls, **{one.name: _of(hints[one.name]) for one in dataclasses.fields(cls)})
 
 
-def _of(hint: Any) -> st.SearchStrategy[Any]:
+def _of(hint: Any) -> st.SearchStrategy[Any]:  # noqa: ANN401 - any type
     if hint == AnyEdit:
         return st.builds(diff, graphs(most=3), graphs(most=3)) | st.builds(diff, st.just(Graph()), graphs(most=3))
     while hasattr(hint, "__supertype__"):

@@ -44,7 +44,7 @@ def test_every_event_comes_back_as_it_was(kind: type, data: st.DataObject) -> No
 
 def test_many_messages_share_a_frame_and_frames_follow_each_other() -> None:
     stream = io.BytesIO(pack([Cancel(RunId("a")), Cancel(RunId("b"))]) + pack([Cancel(RunId("c"))]))
-    frames = [body for body in iter(lambda: read_frame(stream), None)]
+    frames = list(iter(lambda: read_frame(stream), None))
     assert [[one.run for one in unpack_messages(body)] for body in frames] == [["a", "b"], ["c"]]  # type: ignore[union-attr]
 
 

@@ -17,7 +17,7 @@ from studio.protocol.messages import Picture
 from studio.protocol.pictures import PictureMemory
 
 
-@pytest.fixture()
+@pytest.fixture
 def sides() -> Iterator[tuple[PictureMemory, PictureMemory]]:
     """The window's and the worker's view of one memory."""
     window = PictureMemory.create()
@@ -47,12 +47,12 @@ def test_a_picture_of_8192_pixels_arrives_and_its_memory_is_given_back(
     pixels = bytes(8192 * 8192 * 3)
     picture = worker.write(pixels, 8192, 8192)
     assert picture is not None
-    taken = os.stat(window.file).st_blocks * 512
+    taken = os.fstat(window.file).st_blocks * 512
     worker.tidy()
-    assert os.stat(window.file).st_blocks * 512 == taken, "it was not read yet"
+    assert os.fstat(window.file).st_blocks * 512 == taken, "it was not read yet"
     assert window.read(picture) == pixels
     worker.tidy()
-    assert os.stat(window.file).st_blocks * 512 < taken / 100
+    assert os.fstat(window.file).st_blocks * 512 < taken / 100
     assert window.read(picture) is None
 
 
@@ -137,7 +137,7 @@ def test_pictures_of_a_worker_before_are_not_taken_for_new_ones() -> None:
 
 def test_the_memory_is_private_and_has_no_name() -> None:
     memory = PictureMemory.create()
-    status = os.stat(memory.file)
+    status = os.fstat(memory.file)
     assert stat.S_IMODE(status.st_mode) == 0o600
     assert status.st_nlink == 0
     assert not os.get_inheritable(memory.file)
@@ -152,7 +152,7 @@ def test_the_other_side_cannot_take_pages_away(sides: tuple[PictureMemory, Pictu
 
 
 def test_only_written_pictures_take_memory(sides: tuple[PictureMemory, PictureMemory]) -> None:
-    assert os.stat(sides[0].file).st_blocks * 512 < 2**20
+    assert os.fstat(sides[0].file).st_blocks * 512 < 2**20
 
 
 def test_the_running_node_is_known_to_the_other_side(sides: tuple[PictureMemory, PictureMemory]) -> None:
@@ -181,7 +181,7 @@ def test_without_memfd_a_file_without_a_name_does(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("tempfile.tempdir", None)
     memory = PictureMemory.create()
     assert list(tmp_path.iterdir()) == []
-    assert stat.S_IMODE(os.stat(memory.file).st_mode) == 0o600
+    assert stat.S_IMODE(os.fstat(memory.file).st_mode) == 0o600
     picture = memory.write(b"abc", 1, 1)
     assert picture is not None
     assert memory.read(picture) == b"abc"

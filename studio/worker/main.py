@@ -1,0 +1,165 @@
+"""The worker's process, from its first line to its last. The window starts it; see `studio.protocol.process`."""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Final, NoReturn
+
+from studio.graph.errors import ProtocolError, WirelightError
+from studio.protocol.codec import check_version, read_frame, unpack_messages
+from studio.protocol.messages import VERSION, Configure, Log, Message, Ready
+from studio.protocol.pictures import PictureMemory
+from studio.worker.heart import beat
+from studio.worker.now import Now
+from studio.worker.outbox import Outbox
+from studio.worker.printed import Printed, take_over
+
+_ORPHANED: Final = 1.0
+"""Seconds to finish what is being written once the window is gone."""
+_LAST_WORDS: Final = 0.5
+_BAD_MESSAGE: Final = 3
+_CANNOT_WORK: Final = 4
+
+
+def main() -> None:
+    """Work until `Shutdown`, or until the window is gone."""
+    arguments = _arguments()
+    # Ctrl-C in a terminal reaches whoever reads it; that process then tells us what to do.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    pictures = PictureMemory(arguments.pictures)
+    messages_in, messages_out = take_over(sys.stderr.fileno())
+    faulthandler.enable()
+    outbox = Outbox(messages_out)
+    now = Now(pictures)
+    printed = Printed(arguments.log, lambda text: outbox.put(Log(text, "INFO", now.node)))
+    _log_through(outbox, now)
+    beat(outbox, now, pictures)
+    inbox = _Inbox(messages_in, outbox)
+    try:
+        _work(inbox, outbox, now, printed, pictures, arguments.nodes)
+    except WirelightError as error:
+        outbox.put(Log(str(error), "ERROR"))
+        _leave(outbox, _CANNOT_WORK)
+    printed.settle()
+    _leave(outbox, 0)
+
+
+def _work(
+    inbox: _Inbox, outbox: Outbox, now: Now, printed: Printed, pictures: PictureMemory, modules: list[str]
+) -> None:
+    configure = inbox.configuration()
+    # Not before the heart beats: this imports torch.
+    from studio.worker.jobs import Jobs
+    from studio.worker.loading import load
+
+    loaded = load(configure, modules)
+    jobs = Jobs(loaded, outbox, now, printed, pictures)
+    outbox.put(Ready(VERSION, os.getpid(), loaded.catalog.catalog.fingerprint, loaded.devices))
+    outbox.put(loaded.catalog)
+    inbox.deliver(jobs.take, jobs.stop)
+    jobs.work()
+    loaded.engine.close()
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="studio.worker", description="Runs graphs for a window or a command, which starts it. Of no use by itself."
+    )
+    parser.add_argument("--pictures", type=int, required=True, metavar="FD", help="shared memory for pictures")
+    parser.add_argument("--log", type=int, required=True, metavar="FD", help="other end of the pipe that is its stderr")
+    parser.add_argument(
+        "--nodes",
+        action="append",
+        default=[],
+        metavar="MODULE",
+        help="take the nodes of this module, not those that come with the program",
+    )
+    return parser.parse_args()
+
+
+def _leave(outbox: Outbox, status: int) -> NoReturn:
+    outbox.close(_LAST_WORDS)
+    # Not by way of the interpreter's end: native libraries take their time there, and some crash.
+    os._exit(status)
+
+
+class _Inbox:
+    """Reads messages on a thread of its own, and hands them on as soon as somebody takes them."""
+
+    def __init__(self, pipe: int, outbox: Outbox) -> None:
+        self._pipe = pipe
+        self._outbox = outbox
+        self._lock = threading.Lock()
+        self._early: list[Message] = []
+        self._configure: Configure | None = None
+        self._configured = threading.Event()
+        self._take: Callable[[Message], None] | None = None
+        self._stop: Callable[[], None] | None = None
+        threading.Thread(target=self._read, name="from-window", daemon=True).start()
+
+    def configuration(self) -> Configure:
+        """The first message. Raises `ProtocolError` where it is another, or of another version."""
+        self._configured.wait()
+        if self._configure is None:
+            raise ProtocolError("The first message is not Configure.")
+        check_version(self._configure.version)
+        return self._configure
+
+    def deliver(self, take: Callable[[Message], None], stop: Callable[[], None]) -> None:
+        """Give every message to `take`, those that came before as well; `stop` where no more can come."""
+        with self._lock:
+            self._take, self._stop = take, stop
+            for message in self._early:
+                take(message)
+
+    def _read(self) -> None:
+        with os.fdopen(self._pipe, "rb") as pipe:
+            try:
+                while (body := read_frame(pipe)) is not None:
+                    for message in unpack_messages(body):
+                        self._one(message)
+            except ProtocolError as error:
+                self._outbox.put(Log(str(error), "ERROR"))
+                _leave(self._outbox, _BAD_MESSAGE)
+        self._alone()
+
+    def _one(self, message: Message) -> None:
+        with self._lock:
+            if not self._configured.is_set():
+                self._configure = message if isinstance(message, Configure) else None
+                self._configured.set()
+            elif self._take is not None:
+                self._take(message)
+            else:
+                self._early.append(message)
+
+    def _alone(self) -> None:
+        """The window is gone. Nobody must be left behind, whatever the main thread is at."""
+        if self._stop is None:
+            os._exit(0)
+        threading.Timer(_ORPHANED, os._exit, [0]).start()
+        self._stop()
+
+
+class _Handler(logging.Handler):
+    """Records of `logging` as events, with their level and the node."""
+
+    def __init__(self, outbox: Outbox, now: Now) -> None:
+        super().__init__()
+        self._outbox = outbox
+        self._now = now
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._outbox.put(Log(self.format(record), record.levelname, self._now.node))
+
+
+def _log_through(outbox: Outbox, now: Now) -> None:
+    logging.getLogger().addHandler(_Handler(outbox, now))
+    logging.captureWarnings(True)
