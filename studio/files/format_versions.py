@@ -31,11 +31,13 @@ def _from_0(plain: _Plain) -> _Plain:
     for node in nodes:
         if not isinstance(node, dict) or not isinstance(node.get("id"), str):
             return plain
-        id, count = node["id"], 1
-        while id in named:
+        block: _Plain = node
+        id: str = block["id"]
+        name, count = id, 1
+        while name in named:
             count += 1
-            id = f"{node['id']}_{count}"
-        named[id] = {_NAMES_0.get(name, name): held for name, held in node.items() if name != "id"}
+            name = f"{id}_{count}"
+        named[name] = {_NAMES_0.get(key, key): held for key, held in block.items() if key != "id"}
     odd = [link for link in links if not _linked_0(link, named)]
     kept = {name: held for name, held in plain.items() if name != "links"}
     return {**kept, "nodes": named, **({"links": odd} if odd else {})}
