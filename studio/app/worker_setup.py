@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from studio.app.catalog import CATALOG_FILE
 from studio.app.settings import Settings
 from studio.library.places import Places
 from studio.protocol.messages import Configure
 
-CATALOG_FILE = "catalog.json"
 _GIB = 2**30
 
 

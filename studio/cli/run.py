@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
 from studio.app.supervisor import WorkerDied
-from studio.cli import FAILED, INTERRUPTED, OK
+from studio.cli import BAD_INPUT, FAILED, INTERRUPTED, OK
 from studio.cli.inputs import open_named
 from studio.cli.png import png
 from studio.cli.show import JsonLines, Lines, Show
 from studio.cli.values import near, set_values
-from studio.cli.worker import Received, Worker, show_log, worker
+from studio.cli.worker import Received, Worker, ready_catalog, show_log, worker
 from studio.files.atomic import write_atomically, write_failed
 from studio.files.workflow_file import to_text
 from studio.graph.check import check
-from studio.graph.errors import GraphInvalid, Misuse
+from studio.graph.errors import GraphInvalid, Misuse, WorkerLost
 from studio.graph.graph import Graph, NodeId
-from studio.protocol.messages import CatalogSent, Log, RunFinished, RunId, RunRefused, Stepped
+from studio.graph.spec import Catalog
+from studio.protocol.messages import Log, Ready, RunFinished, RunId, RunRefused, Stepped
 
 
 def run(options: argparse.Namespace) -> int:
@@ -33,20 +33,45 @@ def run(options: argparse.Namespace) -> int:
             _make_folder(folder)
     out = str(options.out.absolute()) if options.out is not None else ""
     show: Show = JsonLines() if options.json else Lines()
-    with worker(options.device, out) as one:
-        catalog = one.wait_for(CatalogSent).catalog
-        graph = set_values(opened.workflow.graph, catalog, options.values)
-        wanted = _wanted(graph, options.only)
-        problems = check(graph, catalog, wanted or None)
-        if problems:
-            raise GraphInvalid(problems)
-        seen = options.previews is not None
-        text = to_text(replace(opened.workflow, graph=graph))
-        id = one.supervisor.run(graph, wanted, out=out, workflow=text, previews=seen, every_preview=seen)
-        try:
+    try:
+        known = ready_catalog()
+        asked = _prepare(opened.workflow.graph, known, options) if known is not None else None
+        with worker(options.device, out) as one:
+            _wait_for_device(one, options.device)
+            graph, wanted = asked or _prepare(opened.workflow.graph, one.catalog(), options)
+            seen = options.previews is not None
+            text = to_text(replace(opened.workflow, graph=graph))
+            id = one.supervisor.run(graph, wanted, out=out, workflow=text, previews=seen, every_preview=seen)
             return _follow(one, id, show, options.previews)
-        finally:
-            show.end()
+    except GraphInvalid as error:
+        for problem in error.problems:
+            print(f"wirelight: {name}: {problem.where}: {problem.what} {problem.mend}".rstrip(), file=sys.stderr)
+        return BAD_INPUT
+    finally:
+        show.end()
+
+
+def _wait_for_device(one: Worker, device: str) -> None:
+    """Until the worker is ready. One that cannot start on the device that was asked for is no failed run, but bad input."""
+    try:
+        one.wait_for(Ready)
+    except WorkerLost as error:
+        if device:
+            raise Misuse(error.what, where=f"--device {device}", mend=error.mend) from error
+        raise
+
+
+def _prepare(graph: Graph, catalog: Catalog, options: argparse.Namespace) -> tuple[Graph, tuple[NodeId, ...]]:
+    """The graph with the values of the command line, and the nodes that are wanted. Raises `Misuse` and `GraphInvalid`."""
+    graph = set_values(graph, catalog, options.values)
+    for name in options.only:
+        if name not in graph.nodes:
+            raise Misuse(f"There is no node '{name}'.", where="--only", mend=near(name, graph.nodes, "It has"))
+    wanted = tuple(NodeId(name) for name in options.only)
+    problems = check(graph, catalog, wanted or None)
+    if problems:
+        raise GraphInvalid(problems)
+    return graph, wanted
 
 
 def _follow(one: Worker, id: RunId, show: Show, previews: Path | None) -> int:
@@ -91,13 +116,6 @@ def _write_preview(received: Received, folder: Path | None) -> Path | None:
     path = folder.absolute() / f"{step.node.replace('/', '-')}-{step.index:04d}.png"
     write_atomically(path, png(received.pixels, picture.width, picture.height, picture.channels))
     return path
-
-
-def _wanted(graph: Graph, names: Collection[str]) -> tuple[NodeId, ...]:
-    for name in names:
-        if name not in graph.nodes:
-            raise Misuse(f"There is no node '{name}'.", where="--only", mend=near(name, graph.nodes, "It has"))
-    return tuple(NodeId(name) for name in names)
 
 
 def _make_folder(folder: Path) -> None:

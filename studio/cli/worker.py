@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Final, TypeVar
 
-from studio.app.settings import load_settings
-from studio.app.supervisor import Report, Supervisor, WorkerDied
+from studio.app.catalog import code_stamp, fresh_catalog, keep_stamp
+from studio.app.settings import Settings, load_settings
+from studio.app.supervisor import Report, State, Supervisor, WorkerDied
 from studio.app.worker_setup import configure
 from studio.graph.errors import Cancelled, WorkerLost
 from studio.graph.spec import Catalog
 from studio.library.places import places
-from studio.protocol.messages import CatalogSent, Configure, Log, Stepped
+from studio.protocol.messages import CatalogSent, Log, Stepped
 from studio.protocol.process import ProcessChannel
 
 _R = TypeVar("_R")
@@ -37,10 +38,12 @@ class Received:
 class Worker:
     """A supervised worker whose reports are taken one by one, in the order they came. Made by `worker`."""
 
-    def __init__(self, configuration: Configure) -> None:
-        self._configuration = configuration
+    def __init__(self, settings: Settings, device: str, out: str) -> None:
+        self._settings = settings
+        self._configuration = configure(settings, places(), device=device, out=out)
         self._received: queue.SimpleQueue[Received] = queue.SimpleQueue()
         self._channel: ProcessChannel | None = None
+        self._last_words = ""
         self.interruptions = 0
         """How often Ctrl-C was pressed."""
         self.supervisor = Supervisor(self._open, self._take)
@@ -68,9 +71,24 @@ class Worker:
             if isinstance(report, kind):
                 return report
             if isinstance(report, WorkerDied):
-                raise WorkerLost(report.what, report.node or "", report.mend)
-            if isinstance(report, Log):
+                raise WorkerLost(self._last_words or report.what, report.node or "", report.mend)
+            if isinstance(report, Log) and report.level == "ERROR":
+                self._last_words = report.text
+            elif isinstance(report, Log):
                 show_log(report)
+
+    def catalog(self) -> Catalog:
+        """The node types as this worker tells them, kept for later commands. Raises as `wait_for`."""
+        stamp = code_stamp(self._settings, places())
+        sent = self.wait_for(CatalogSent)
+        keep_stamp(stamp, places())
+        return sent.catalog
+
+    def end(self) -> None:
+        """End the worker: politely, or by force where it is not ready yet and has nothing to lose."""
+        if self.supervisor.state is State.STARTING:
+            self.kill()
+        self.supervisor.stop()
 
     def kill(self) -> None:
         """End the worker by force, for one that has nothing to lose or no time."""
@@ -86,31 +104,45 @@ class Worker:
         pixels = self.supervisor.picture(preview) if preview is not None else None
         self._received.put(Received(report, pixels))
 
-    def _interrupted(self, number: int, frame: FrameType | None) -> None:
+    def interrupted(self, number: int, frame: FrameType | None) -> None:
+        """A handler for signals that ask to end: only counts."""
         self.interruptions += 1
 
 
 @contextmanager
 def worker(device: str = "", out: str = "") -> Iterator[Worker]:
     """A worker for the block, gone after it. Meanwhile Ctrl-C only counts up `interruptions`: the block decides what to do."""
-    loaded = load_settings(places().config)
-    if loaded.message:
-        print(f"wirelight: {loaded.message}", file=sys.stderr)
-    one = Worker(configure(loaded.settings, places(), device=device, out=out))
-    before = {number: signal.signal(number, one._interrupted) for number in _signals()}
+    one = Worker(_settings(), device, out)
+    before = {number: signal.signal(number, one.interrupted) for number in _signals()}
     try:
         one.supervisor.start()
         yield one
     finally:
-        one.supervisor.stop()
+        one.end()
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
+def ready_catalog() -> Catalog | None:
+    """The node types without a worker's help: None where code has changed since one told them."""
+    sent = fresh_catalog(_settings(), places())
+    return sent.catalog if sent is not None else None
+
+
 def catalog() -> Catalog:
-    """The node types: as a worker said at another time, where no code has changed since; else as one says now."""
+    """The node types: as a worker told them some time, where no code has changed since; else as one tells them now."""
+    ready = ready_catalog()
+    if ready is not None:
+        return ready
     with worker() as one:
-        return one.wait_for(CatalogSent).catalog
+        return one.catalog()
+
+
+def _settings() -> Settings:
+    loaded = load_settings(places().config)
+    if loaded.message:
+        print(f"wirelight: {loaded.message}", file=sys.stderr)
+    return loaded.settings
 
 
 def show_log(line: Log) -> None:
