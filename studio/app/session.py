@@ -16,15 +16,16 @@ from pathlib import Path
 from typing import Final
 
 from studio.app.document import Document, stamp_of
-from studio.app.lock import LOCK_NAME, FolderLock, lock_folder
 from studio.app.recovery import SUFFIX, Journal, Keeper, Recovered, read_journal
 from studio.files.atomic import write_atomically, write_failed
 from studio.graph.codec import decode, encode
 from studio.graph.diff import diff
 from studio.graph.errors import CodecError, FileProblem, WirelightError, WriteFailed
 from studio.graph.workflow import View, Workflow
+from studio.library.lock import FileLock
 
 _STATE: Final = "session.json"
+_LOCK: Final = "lock"
 _CLOSED: Final = "closed"
 _DAMAGED: Final = "damaged"
 _MOST_CLOSED: Final = 20
@@ -72,7 +73,7 @@ class _StateFile:
 class Session:
     """Open documents, each with its journal. Made by `Session.start`."""
 
-    def __init__(self, folder: Path, lock: FolderLock, on_problem: Callable[[WirelightError], None]) -> None:
+    def __init__(self, folder: Path, lock: FileLock, on_problem: Callable[[WirelightError], None]) -> None:
         self.folder = folder
         self.notices: list[Notice] = []
         self._lock = lock
@@ -209,7 +210,7 @@ class Session:
             )
         return document
 
-    def _take_over(self, folder: Path, lock: FolderLock) -> None:
+    def _take_over(self, folder: Path, lock: FileLock) -> None:
         """Bring back the documents of a session that has ended."""
         state = _read_state(folder)
         order = {id: at for at, id in enumerate(state.documents)}
@@ -301,22 +302,22 @@ def _what_came_back(documents: int, changed: int) -> str:
     return f"Wirelight did not end properly last time. {how_many} back, up to the last edit.{unsaved}"
 
 
-def _left_over(sessions: Path) -> list[tuple[Path, FolderLock]]:
+def _left_over(sessions: Path) -> list[tuple[Path, FileLock]]:
     """Folders of sessions that have ended, newest first, locked for us."""
     found = []
-    folders = [path.parent for path in sessions.glob(f"*/{LOCK_NAME}")]
+    folders = [path.parent for path in sessions.glob(f"*/{_LOCK}")]
     for folder in sorted(folders, key=lambda one: _age(one / _STATE)):
-        lock = lock_folder(folder)
-        if lock is not None:
+        lock = FileLock(folder / _LOCK)
+        if lock.take():
             found.append((folder, lock))
     return found
 
 
-def _new_folder(sessions: Path) -> tuple[Path, FolderLock]:
+def _new_folder(sessions: Path) -> tuple[Path, FileLock]:
     folder = sessions / os.urandom(8).hex()
     folder.mkdir(parents=True)
-    lock = lock_folder(folder)
-    if lock is None:
+    lock = FileLock(folder / _LOCK)
+    if not lock.take():
         raise WriteFailed(folder, "The folder of this window is used by another process.", mend="Start again.")
     return folder, lock
 
