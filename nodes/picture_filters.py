@@ -64,8 +64,8 @@ def levels(
     width = math.copysign(max(abs(span), 1e-6), span)
 
     def stretched(picture: Pixels) -> Pixels:
-        share: Pixels = np.clip((picture - np.float32(black)) / np.float32(width), 0, 1)
-        return np.power(share, np.float32(1 / gamma))
+        share = np.clip((picture - np.float32(black)) / np.float32(width), np.float32(0), np.float32(1))
+        return np.power(share, np.float32(1 / gamma), dtype=np.float32)
 
     return colours(image, stretched)
 

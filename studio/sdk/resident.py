@@ -53,14 +53,19 @@ class Resident(Generic[M]):
             return self._held
 
     def adopt(self, held: M) -> bool:
-        """Take weights that somebody else has read into the computer's memory. False where there are some already."""
-        with self._lock:
+        """Take weights that somebody else has read into the computer's memory. False where there are some already, or on their way."""
+        # Not waiting: whoever loads one part of a checkpoint offers the others, and two who wait for each other would wait for ever.
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
             if self._held is not None:
                 return False
             self._held = held
             self._device = "cpu"
             self._bytes = module_bytes(self._listed(held))
             return True
+        finally:
+            self._lock.release()
 
     def to(self, device: str) -> M:
         """The weights on `device` (`cpu`, `cuda:0`, `mps`), loaded if need be. What a failed move leaves behind is not used again."""

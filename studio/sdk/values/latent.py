@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,6 @@ from studio.sdk.resident import Resident, residents_of
 from studio.sdk.socket_types import value_type
 from studio.sdk.storage import Packed, pack_value, unpack_value
 from studio.sdk.values.arrays import is_tensor, pack_tensor, unpack_tensor
-from studio.sdk.values.mask import Mask
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,13 +27,12 @@ class Latent:
     `tensor`: (batch, channels, height, width) or (batch, channels, frames, height, width) or, for sound, (batch, channels, length); float32
     on the CPU, not to be written to. `family` names the model family whose latents these are, empty where any will do. `blank` is (width,
     height) in pixels of a picture that is still to be made from nothing: a sampler then takes zeros of its own model's shape instead of
-    `tensor`. `mask`: where a sampler may change the picture; None everywhere. Raises `ValueRefused` for another shape or number type.
+    `tensor`. Raises `ValueRefused` for another shape or number type.
     """
 
     tensor: Tensor
     family: str = ""
     blank: tuple[int, int] | None = None
-    mask: Mask | None = None
 
     def __post_init__(self) -> None:
         require_tensor(self.tensor, "A latent", (3, 4, 5))
@@ -53,33 +51,21 @@ class Latent:
 
     @property
     def nbytes(self) -> int:
-        return tensor_bytes(self.tensor) + (self.mask.nbytes if self.mask is not None else 0)
-
-    def with_mask(self, mask: Mask | None) -> Latent:
-        return replace(self, mask=mask)
+        return tensor_bytes(self.tensor)
 
     def check(self) -> None:
         """Raises `ValueRefused` for values that are not finite."""
         require_finite(self.tensor, "The latent")
-        if self.mask is not None:
-            self.mask.check()
 
     def pack(self) -> Packed:
-        arrays = {"tensor": pack_tensor(self.tensor)}
-        meta: dict[str, Any] = {"family": self.family, "blank": list(self.blank) if self.blank else None}
-        if self.mask is not None:
-            arrays["mask"] = self.mask.pack().arrays["values"]
-        return Packed("Latent", arrays, meta)
+        meta = {"family": self.family, "blank": list(self.blank) if self.blank else None}
+        return Packed("Latent", {"tensor": pack_tensor(self.tensor)}, meta)
 
     @classmethod
     def unpack(cls, packed: Packed) -> Latent:
-        blank, mask = packed.meta["blank"], packed.arrays.get("mask")
-        return cls(
-            unpack_tensor(packed.arrays["tensor"]),
-            packed.meta["family"],
-            (int(blank[0]), int(blank[1])) if blank else None,
-            None if mask is None else Mask.unpack(Packed("Mask", {"values": mask})),
-        )
+        blank = packed.meta["blank"]
+        size = (int(blank[0]), int(blank[1])) if blank else None
+        return cls(unpack_tensor(packed.arrays["tensor"]), packed.meta["family"], size)
 
     def __repr__(self) -> str:
         return f"Latent({' x '.join(map(str, self.tensor.shape))}{', ' + self.family if self.family else ''})"

@@ -1,0 +1,54 @@
+"""Prompts become what steers a model."""
+
+from __future__ import annotations
+
+from studio.diffusion.model import Conditioned
+from studio.sdk import Conditioning, Model, Prompt, Slider, TextEncoder, ValueRefused, node, running
+
+
+@node("text/EncodePrompt", aliases=("clip", "conditioning", "positive", "negative", "CLIPTextEncode"))
+def encode_prompt(
+    text_encoder: TextEncoder,
+    text: str = Prompt(placeholder="What should be in the picture?"),
+    skip_layers: int = Slider(0, 0, 11, advanced=True),
+) -> Conditioning:
+    """Read a prompt with a model's text encoder. A list of prompts gives a list: one picture each.
+
+    What is too long for the encoder is cut off at the end, and the log says so.
+
+    Args:
+        text_encoder: The one that belongs to the model.
+        text: What should be in the picture; or, for a negative prompt, what should not.
+        skip_layers: Take the encoder's output so many layers early. Some models want 1, which is called a CLIP skip of 2.
+    """
+    context = running()
+    encoder = context.use(text_encoder.weights)
+    encoded = encoder.family.encode(encoder, [text], skip_layers)
+    if encoded.cut[0]:
+        context.log(
+            f"The prompt has {encoded.tokens[0]} tokens, of which {encoded.window} fit. Cut off: {encoded.cut[0]}"
+        )
+    return from_conditioned(encoded.conditioned, text_encoder.family)
+
+
+def from_conditioned(conditioned: Conditioned, family: str) -> Conditioning:
+    """As it travels on a wire: on the CPU, floating-point numbers as float32."""
+    parts = {"embeds": conditioned.embeds, "pooled": conditioned.pooled, "mask": conditioned.mask}
+    named = {name: tensor for name, tensor in parts.items() if tensor is not None}
+    named.update((f"extras.{name}", tensor) for name, tensor in conditioned.extras.items())
+    return Conditioning(
+        {name: (one.float() if one.is_floating_point() else one).cpu() for name, one in named.items()}, family
+    )
+
+
+def to_conditioned(conditioning: Conditioning, model: Model, socket: str) -> Conditioned:
+    """As the torch library takes it. Raises `ValueRefused` where it was made for another family than the model's."""
+    if conditioning.family != model.family:
+        raise ValueRefused(
+            f"This was read by a text encoder for '{conditioning.family}'; the model is '{model.family}'.",
+            socket=socket,
+            mend="Encode the prompt with the text encoder of the same checkpoint.",
+        )
+    tensors = conditioning.tensors
+    extras = {name.removeprefix("extras."): one for name, one in tensors.items() if name.startswith("extras.")}
+    return Conditioned(tensors["embeds"], tensors.get("pooled"), tensors.get("mask"), extras)

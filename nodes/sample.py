@@ -1,0 +1,155 @@
+"""Sampling: from noise to a latent, step by step."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nodes.conditioning import to_conditioned
+from studio.diffusion.model import LoadedModel
+from studio.diffusion.noise import seeded_noise
+from studio.diffusion.preview import Pending, project
+from studio.diffusion.samplers import SAMPLERS
+from studio.diffusion.sampling import sample
+from studio.diffusion.schedules import SCHEDULES
+from studio.diffusion.schedules import sigmas as sigmas_of
+from studio.diffusion.step import StepState
+from studio.sdk import Choice, Conditioning, Latent, Model, Noise, Schedule, Seed, Slider, ValueRefused, node, running
+
+
+@node("sample/Sample", live=True, aliases=("ksampler", "denoise", "generate", "diffusion", "KSampler"))
+def sample_(
+    model: Model,
+    positive: Conditioning,
+    latent: Latent,
+    negative: Conditioning | None = None,
+    sigmas: Schedule | None = None,
+    noise: Noise | None = None,
+    seed: int = Seed(),
+    steps: int = Slider(20, 1, 150),
+    guidance: float = Slider(7.0, 0, 30, step=0.1),
+    sampler: str = Choice(*SAMPLERS, default="dpmpp_2m"),
+    schedule: str = Choice(*SCHEDULES, default="karras"),
+    denoise: float = Slider(1.0, 0.01, 1),
+) -> Latent:
+    """Make a latent out of noise, step by step, as the prompts say. Every step is shown as it is done.
+
+    Args:
+        model: The denoising network.
+        positive: What should be in the picture.
+        latent: The size of a new picture, or the latent of one that is to be changed.
+        negative: What should not be in the picture. Needed unless guidance is 1.
+        sigmas: Noise levels to visit, in place of steps, schedule and denoise.
+        noise: Noise to begin with, in place of the seed's own.
+        seed: Where the random numbers begin. The same seed gives the same picture.
+        steps: More steps are slower and finer.
+        guidance: How strictly the prompts are followed; 1 is not at all, and takes half the time.
+        sampler: How a step is done.
+        schedule: How the noise levels are spread over the steps.
+        denoise: How much of a given latent is made anew; below 1 the run begins part of the way down.
+    """
+    context = running()
+    network = context.use(model.weights)
+    levels = sigmas.sigmas if sigmas is not None else _levels(network, schedule, steps, denoise)
+    states = sample(
+        network,
+        to_conditioned(positive, model, "positive"),
+        to_conditioned(negative, model, "negative") if negative is not None else None,
+        tensor_for(network, latent),
+        levels,
+        sampler=sampler,
+        guidance=guidance,
+        seed=seed,
+        noise=noise.tensor if noise is not None else None,
+    )
+    previews = Previews(network)
+    for state in states:
+        context.step(state.index, len(levels) - 1, state.sigma, partial(previews.picture, state))
+    return Latent(state.latent.cpu(), model.family)
+
+
+@node("sample/Schedule", title="Noise schedule", aliases=("sigmas", "karras", "steps", "BasicScheduler"))
+def schedule_(
+    model: Model,
+    schedule: str = Choice(*SCHEDULES, default="karras"),
+    steps: int = Slider(20, 1, 150),
+    denoise: float = Slider(1.0, 0.01, 1),
+) -> Schedule:
+    """The noise levels that a run visits, to be given to several samplers.
+
+    Args:
+        model: Whose noise levels they are.
+        schedule: How they are spread over the steps.
+        steps: How many steps.
+        denoise: How far down the run begins; 1 is pure noise.
+    """
+    return Schedule(_levels(running().use(model.weights), schedule, steps, denoise))
+
+
+@node("sample/Noise", title="Noise", aliases=("random", "RandomNoise"))
+def noise_(model: Model, latent: Latent, seed: int = Seed()) -> Noise:
+    """The noise that a sampler with this seed begins with.
+
+    Args:
+        model: Whose latents it is for.
+        latent: The size.
+        seed: Where the random numbers begin. Each picture of a batch has a seed of its own, the next one more.
+    """
+    shape = tensor_for(running().use(model.weights), latent).shape
+    return Noise(seeded_noise(seed, tuple(shape)))
+
+
+@node("sample/MixNoise", title="Mix noise", aliases=("variation", "slerp", "blend"))
+def mix_noise(first: Noise, second: Noise, amount: float = Slider(0.1, 0, 1)) -> Noise:
+    """Go from one noise towards another: small amounts give variations of a picture.
+
+    The way is an arc, not a line, so that what comes out is noise of the same strength.
+
+    Args:
+        first: Noise of the picture that is varied.
+        second: Noise of another seed.
+        amount: 0 is the first, 1 the second.
+    """
+    if first.tensor.shape != second.tensor.shape:
+        raise ValueRefused(
+            f"Noise of {tuple(first.tensor.shape)} and {tuple(second.tensor.shape)} cannot be mixed.",
+            socket="second",
+            mend="Make both for the same latent.",
+        )
+    angle = amount * math.pi / 2
+    return Noise(math.cos(angle) * first.tensor + math.sin(angle) * second.tensor)
+
+
+class Previews:
+    """The pictures of a run's steps.
+
+    On a GPU a picture is on its way while the next step is computed, and is handed out with that one; only the first and the last are
+    waited for.
+    """
+
+    def __init__(self, model: LoadedModel) -> None:
+        self._model = model
+        self._waiting: Pending | None = None
+
+    def picture(self, state: StepState) -> NDArray[np.uint8]:
+        """(height, width, 3) RGB: the predicted result of this step, or of the one before."""
+        current, before = Pending(project(state.denoised, self._model.projection())), self._waiting
+        if before is None or state.sigma == 0 or current.ready:
+            before = current
+        self._waiting = current
+        return before.pixels()
+
+
+def tensor_for(model: LoadedModel, latent: Latent) -> torch.Tensor:
+    """The latent's tensor; for a picture that is still to be made, zeros of the shape that this model makes."""
+    if latent.blank is None:
+        return latent.tensor
+    return torch.zeros(model.latents.shape(*latent.blank, latent.batch))
+
+
+def _levels(model: LoadedModel, schedule: str, steps: int, denoise: float) -> tuple[float, ...]:
+    return sigmas_of(schedule, model.noise, steps, denoise)
