@@ -11,6 +11,7 @@ import torch
 from studio.diffusion.device import Dtypes
 from studio.diffusion.model import Checkpoint
 from studio.diffusion.weights.checkpoint import load_checkpoint
+from studio.resources import resource
 from tests.diffusion import tiny
 
 FLOAT32 = Dtypes.all(torch.float32)
@@ -53,3 +54,9 @@ def sdxl_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def sdxl(sdxl_folder: Path) -> Checkpoint:
     return load_checkpoint(sdxl_folder, FLOAT32)
+
+
+@pytest.fixture(scope="session")
+def starter() -> Checkpoint:
+    """The picture starter that ships with the program: small, but trained."""
+    return load_checkpoint(resource("starters", "picture"), FLOAT32)
