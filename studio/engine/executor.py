@@ -111,6 +111,11 @@ class Run:
 
     def _do(self, task: Task) -> list[Task]:
         """Compute a task; or, where something it needs is not there, what has to be computed before."""
+        twin = self._cache.memory.get(task.key)
+        if twin is not None and (not task.effect or twin.stands):
+            self._report_there((task,))
+            self._settle(task, _Outcome(twin))
+            return []
         if any(edge.source in self._failed for edge in task.edges if not edge.lazy):
             self._fail(task)
             return []

@@ -111,7 +111,7 @@ def canonical(value: Value, type: SocketType) -> bytes:
             return b"f" + struct.pack(">d", value)
         if isinstance(value, int):
             try:
-                return b"f" + struct.pack(">d", value)
+                return b"f" + struct.pack(">d", float(value))
             except OverflowError:
                 return _plain(value)
     elif type.name == "Int":
