@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from studio.diffusion.device import device_of
 from studio.diffusion.foreign import Foreign, config_of
+from studio.graph.errors import ValueRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,13 @@ def clip_hidden(
     """((prompts, window, width) hidden states, (prompts, width) pooled output), float32 or the encoder's own format.
 
     `skip_layers` takes the hidden states that many layers before the last ("CLIP skip" counts from 1: clip skip 2 is skip_layers
-    1). With `final_norm` the last layer norm is applied to them, as Stable Diffusion 1 and 2 do and SDXL does not.
+    1). With `final_norm` the last layer norm is applied to them, as Stable Diffusion 1 and 2 do and SDXL does not. Raises ValueRefused for more layers than there are.
     """
+    layers = int(config_of(encoder).num_hidden_layers)
+    if not 0 <= skip_layers <= layers:
+        raise ValueRefused(
+            f"{skip_layers} layers cannot be skipped.", socket="skip_layers", mend=f"The text encoder has {layers}."
+        )
     inputs = ids.to(device_of(encoder))
     if skip_layers == 0 and final_norm:
         output = encoder(inputs)

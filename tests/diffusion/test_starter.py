@@ -44,11 +44,11 @@ def draw(checkpoint: Checkpoint, prompts: Sequence[str], sampler: str, schedule:
 
 @pytest.mark.parametrize(
     ("sampler", "schedule"),
-    [*((name, "trailing") for name in SAMPLERS), ("dpmpp_2m", "karras"), ("euler", "sgm_uniform")],
+    [*((name, "trailing") for name in SAMPLERS), ("dpmpp_2m", "karras")],
 )
 def test_a_prompt_list_becomes_pictures_of_those_colours(starter: Checkpoint, sampler: str, schedule: str) -> None:
     prompts = [f"a large {colour} {shape} on a {ground} background" for colour, shape, ground in ASKED]
-    pictures = draw(starter, prompts, sampler, schedule, steps=8 if sampler == "lcm" else 14)
+    pictures = draw(starter, prompts, sampler, schedule, steps=10)
     height, width = pictures.shape[1:3]
     middle = (
         pictures[:, height * 2 // 5 : height * 3 // 5, width * 2 // 5 : width * 3 // 5]
@@ -69,12 +69,7 @@ def test_the_starter_is_an_ordinary_folder_to_diffusers(starter: Checkpoint) -> 
     pipeline.set_progress_bar_config(disable=True)
     pipeline.scheduler = DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config)
     prompt = "a yellow star on a black background"
-    picture = pipeline(
-        prompt,
-        guidance_scale=3.0,
-        num_inference_steps=12,
-        generator=[torch.Generator().manual_seed(3)],
-        output_type="pt",
-    ).images
+    generator = torch.Generator().manual_seed(3)
+    picture = pipeline(prompt, guidance_scale=3.0, num_inference_steps=12, generator=generator, output_type="pt").images
     ours = draw(starter, [prompt], "dpmpp_2m", "trailing", steps=12)
     assert distance(ours, picture.permute(0, 2, 3, 1)) < 1e-3

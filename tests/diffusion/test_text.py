@@ -61,9 +61,10 @@ def test_skipping_layers_is_a_shorter_encoder(sd1: Checkpoint, skip: int) -> Non
 def test_skipping_layers_of_sdxl_is_the_pipelines(sdxl: Checkpoint) -> None:
     pipeline = tiny.sdxl_pipeline()
     for skip in (0, 1):
-        embeds, _, pooled, _ = pipeline.encode_prompt(
-            "the cat", do_classifier_free_guidance=False, clip_skip=skip or None
-        )
+        with torch.no_grad():
+            embeds, _, pooled, _ = pipeline.encode_prompt(
+                "the cat", do_classifier_free_guidance=False, clip_skip=skip or None
+            )
         found = encode(sdxl, "the cat", skip_layers=skip).conditioned
         assert found.pooled is not None
         assert torch.equal(found.embeds, embeds)
@@ -71,7 +72,7 @@ def test_skipping_layers_of_sdxl_is_the_pipelines(sdxl: Checkpoint) -> None:
 
 
 def test_more_layers_than_there_are_cannot_be_skipped(sd1: Checkpoint) -> None:
-    for skip in (3, -1):
+    for skip in (4, -1):
         with pytest.raises(ValueRefused, match="layers"):
             encode(sd1, "the cat", skip_layers=skip)
 
