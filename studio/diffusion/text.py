@@ -52,7 +52,8 @@ def clip_hidden(
     """((prompts, window, width) hidden states, (prompts, width) pooled output), float32 or the encoder's own format.
 
     `skip_layers` takes the hidden states that many layers before the last ("CLIP skip" counts from 1: clip skip 2 is skip_layers
-    1). With `final_norm` the last layer norm is applied to them, as Stable Diffusion 1 and 2 do and SDXL does not. Raises ValueRefused for more layers than there are.
+    1). With `final_norm` the last layer norm is applied to them, as Stable Diffusion 1 and 2 do and SDXL does not.
+    Raises ValueRefused for more layers than there are.
     """
     layers = int(config_of(encoder).num_hidden_layers)
     if not 0 <= skip_layers <= layers:
