@@ -28,7 +28,7 @@ _PATIENCE: Final = 5.0
 """Seconds that a worker has to finish what it writes after `Shutdown`."""
 _LAST_BREATH: Final = 2.0
 """Seconds between the end of the messages and the end of the process."""
-_SILENCE: Final = 2.5
+_SILENCE: Final = 1.5
 """Without a frame for so long, the worker does not read its own log pipe either; a full one would block it for good."""
 _LOG_PIPE: Final = 2**20
 

@@ -169,6 +169,9 @@ class Jobs:
             shown = whole(self._engine.value(asked.node, asked.output), asked.index)
         except WirelightError as error:
             return Fetched(asked.request, asked.node, asked.output, text=str(error), count=0)
+        except Exception as error:  # noqa: BLE001 - a plugin's value may raise anything when it is described
+            text = f"This cannot be shown: {type(error).__name__}: {error}"
+            return Fetched(asked.request, asked.node, asked.output, text=text, count=0)
         picture = put(self._pictures, shown.pixels) if shown.pixels is not None else None
         return Fetched(
             asked.request,

@@ -45,7 +45,7 @@ def load(configure: Configure, modules: Sequence[str]) -> Loaded:
     registry = _chosen(modules) if modules else load_builtin()
     broken: tuple[tuple[str, str], ...] = ()
     if configure.plugins:
-        from studio.sdk.plugins import load_plugins
+        from studio.sdk.plugin_loading import load_plugins
 
         failures = load_plugins(registry, configure.plugins, [Path(one) for one in configure.plugin_folders])
         broken = tuple((one.plugin, str(one)) for one in failures)

@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from types import TracebackType
 from typing import Final, NoReturn
 
 from studio.graph.errors import ProtocolError, WirelightError
@@ -24,8 +25,10 @@ from studio.worker.printed import Printed, take_over
 _ORPHANED: Final = 1.0
 """Seconds to finish what is being written once the window is gone."""
 _LAST_WORDS: Final = 0.5
+_FAULT: Final = 1
 _BAD_MESSAGE: Final = 3
 _CANNOT_WORK: Final = 4
+_THREADS: Final = frozenset({"to-window", "from-window", "printed", "heart", "fetch"})
 
 
 def main() -> None:
@@ -41,6 +44,7 @@ def main() -> None:
     printed = Printed(arguments.log, lambda text: outbox.put(Log(text, "INFO", now.node)))
     _log_through(outbox, now)
     beat(outbox, now, pictures)
+    _end_at_faults_of_ours(outbox, printed)
     inbox = _Inbox(messages_in, outbox)
     try:
         _work(inbox, outbox, now, printed, pictures, arguments.nodes)
@@ -88,6 +92,27 @@ def _leave(outbox: Outbox, status: int) -> NoReturn:
     outbox.close(_LAST_WORDS)
     # Not by way of the interpreter's end: native libraries take their time there, and some crash.
     os._exit(status)
+
+
+def _end_at_faults_of_ours(outbox: Outbox, printed: Printed) -> None:
+    """An error that nobody caught, on a thread that the worker cannot do without, ends it; the window starts another."""
+
+    def tell(error: BaseException) -> NoReturn:
+        printed.settle()
+        outbox.put(Log(f"{type(error).__name__}: {error}", "ERROR"))
+        _leave(outbox, _FAULT)
+
+    def on_main(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        sys.__excepthook__(kind, error, trace)
+        tell(error)
+
+    def elsewhere(fault: threading.ExceptHookArgs) -> None:
+        threading.__excepthook__(fault)
+        if fault.thread is not None and fault.thread.name in _THREADS and fault.exc_value is not None:
+            tell(fault.exc_value)
+
+    sys.excepthook = on_main
+    threading.excepthook = elsewhere
 
 
 class _Inbox:

@@ -40,7 +40,8 @@ class Outbox:
         """Write what is left, for at most `patience` seconds."""
         self._closing = True
         self._some.set()
-        self._thread.join(patience)
+        if self._thread is not threading.current_thread():
+            self._thread.join(patience)
 
     def _work(self) -> None:
         while True:

@@ -104,7 +104,7 @@ def room(shared: Room) -> Room:
 def own_room(tmp_path: Path) -> Iterator[Room]:
     """A worker that this test may end."""
     threads = set(threading.enumerate())
-    room = Room(tmp_path, Timing(tick=0.05, cancel=3.0)).start()
+    room = Room(tmp_path, Timing(tick=0.05, hung=2.0, cancel=3.0)).start()
     yield room
     room.supervisor.stop()
     assert set(threading.enumerate()) <= threads

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import warnings
+from functools import partial
 
 import numpy as np
 
@@ -29,7 +30,9 @@ def steps(value: float = 0.0, steps: int = 10, seconds: float = 0.01, edge: int 
     """Steps with previews, each of its own colour."""
     for index in range(1, steps + 1):
         time.sleep(seconds)
-        running().step(index, steps, 1.0 - index / steps, lambda: np.full((edge, edge, 3), index % 256, dtype=np.uint8))
+        running().step(
+            index, steps, 1.0 - index / steps, partial(np.full, (edge, edge, 3), index % 256, dtype=np.uint8)
+        )
     return value + 1
 
 
@@ -42,13 +45,13 @@ def grey(value: float = 0.0, brightness: float = 0.5, width: int = 64, height: i
 @node("test/Prints")
 def prints(value: float = 0.0, words: str = "hello") -> float:
     """Prints in four ways."""
-    print(f"{words} from Python")
+    print(f"{words} from Python")  # noqa: T201
     os.write(1, f"{words} from the system\n".encode())
     library = ctypes.CDLL(None)
     library.puts(f"{words} from C".encode())
-    print(f"{words} to stderr", file=sys.stderr)
+    print(f"{words} to stderr", file=sys.stderr)  # noqa: T201
     subprocess.run(["echo", f"{words} from a child"], check=True)
-    print(f"{words} without an end", end="")
+    print(f"{words} without an end", end="")  # noqa: T201
     return value
 
 
@@ -70,10 +73,10 @@ def loops(value: float = 0.0) -> float:
     """Heeds nothing and swallows everything."""
     while True:
         try:
-            value += 1e-9
+            while True:
+                value += 1e-9
         except Exception:  # noqa: BLE001 - that is the point
             value -= 1e-9
-    return value
 
 
 @node("test/Sleeps")
@@ -136,7 +139,7 @@ def odd(value: float = 0.0) -> float:
 
 
 @node("test/Floods")
-def floods(value: float = 0.0, megabytes: int = 3) -> float:
+def floods(value: float = 0.0, megabytes: int = 2) -> float:
     """Prints more than any pipe holds, from native code that lets no other thread run."""
     line = b"x" * 199 + b"\n"
     write = ctypes.PyDLL(None).write
