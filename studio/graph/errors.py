@@ -10,6 +10,7 @@
     +-- FileProblem                a file that cannot be read or written
     |   +-- WorkflowUnreadable     not a workflow, damaged, or from a later version
     |   +-- ModelUnreadable        a model file or folder that cannot be used
+    |   +-- ModelMissing           no model of that name in the library, or several
     |   +-- WriteFailed            no space, no permission, read-only
     |       +-- ChangedOnDisk      somebody else wrote the file since it was opened
     +-- NodeError                  a node's declaration or its run
@@ -112,6 +113,10 @@ class WorkflowUnreadable(FileProblem):
 
 class ModelUnreadable(FileProblem):
     """A model file or folder that is damaged, incomplete, of an unknown family, or not safe to open."""
+
+
+class ModelMissing(FileProblem):
+    """No model of that name in the library, or several. `path` is the name that was asked for."""
 
 
 class WriteFailed(FileProblem):
