@@ -95,7 +95,7 @@ def fail(value: float = 0.0) -> float:
 
 
 @node("test/Read")
-def read(path: FilePath = OpenFile("")) -> str:  # noqa: B008 - the control is the default
+def read(path: FilePath = OpenFile("")) -> str:
     """The text of a file."""
     return Path(path).read_text(encoding="utf-8")
 
@@ -214,7 +214,7 @@ def run(engine: Engine, graph: Graph, *wanted: str, out: Path | None = None, tol
     return told
 
 
-def value(engine: Engine, node: str, output: str = "") -> Any:
+def value(engine: Engine, node: str, output: str = "") -> Any:  # noqa: ANN401 - any value
     """What a node gave in the last run."""
     outputs = engine._planner.tasks[NodeId(node)].type.outputs  # type: ignore[union-attr]
     return engine.value(NodeId(node), output or next(iter(outputs)))

@@ -6,7 +6,6 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -151,14 +150,14 @@ def test_a_volatile_node_and_what_needs_it_run_every_time(tmp_path: Path) -> Non
 
 
 @pytest.fixture
-def locked(tmp_path: Path) -> Iterator[tuple[Path, Graph]]:
+def locked(tmp_path: Path) -> tuple[Path, Graph]:
     """A store, and a graph whose first node is locked to a result that its parameters would not give now."""
     engine = stored(tmp_path)
     run(engine, PICTURES)
     lock = engine.lock(NodeId("grey"))
     engine.close()
     nodes = {**PICTURES.nodes, NodeId("grey"): Node("test/Grey", {"level": 0.75}, locked=lock)}
-    yield tmp_path, Graph(nodes, PICTURES.links)
+    return tmp_path, Graph(nodes, PICTURES.links)
 
 
 def test_a_locked_node_gives_what_was_kept(locked: tuple[Path, Graph]) -> None:

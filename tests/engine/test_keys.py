@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -184,10 +183,10 @@ def test_another_process_makes_the_same_keys() -> None:
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Iterator[Path]:
+def file(tmp_path: Path) -> Path:
     path = tmp_path / "words.txt"
     path.write_text("one", encoding="utf-8")
-    yield path
+    return path
 
 
 def test_a_file_counts_by_its_content_not_its_name(file: Path) -> None:
