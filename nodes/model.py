@@ -14,6 +14,7 @@ from studio.diffusion.device import Dtypes, choose_dtypes
 from studio.diffusion.model import Checkpoint, LoadedModel, LoadedTextEncoder, LoadedVAE
 from studio.diffusion.weights.checkpoint import identify, load_checkpoint
 from studio.graph.errors import ModelUnreadable
+from studio.library import models
 from studio.sdk import VAE, Model, ModelPicker, Resident, TextEncoder, node, running
 
 P = TypeVar("P")
@@ -28,8 +29,6 @@ class LoadedCheckpoint(NamedTuple):
 
 
 def _content(model: str) -> str:
-    from studio.library import models
-
     return models.content_hash(models.resolve(model, "checkpoint"))
 
 
@@ -51,8 +50,6 @@ def load(
         text_encoder: What reads prompts.
         vae: What turns latents into pictures, and pictures into latents.
     """
-    from studio.library import models
-
     path = models.resolve(model, "checkpoint")
     identified = identify(path)
     dtypes = choose_dtypes(torch.device(running().device)) if precision == "auto" else Dtypes.all(_FORMATS[precision])

@@ -108,11 +108,15 @@ def _path(module: str) -> Path | None:
     loaded = getattr(sys.modules.get(module), "__file__", None)
     if loaded is not None:
         return Path(loaded) if loaded.endswith(".py") and Path(loaded).is_file() else None
-    top, *rest = module.split(".")
-    for folder in getattr(sys.modules.get(top), "__path__", ()):
+    above, _, name = module.rpartition(".")
+    rest = [name]
+    while above and above not in sys.modules:
+        above, _, name = above.rpartition(".")
+        rest.insert(0, name)
+    for folder in getattr(sys.modules.get(above), "__path__", ()):
         stem = Path(folder).joinpath(*rest)
         for path in (stem.with_suffix(".py"), stem / "__init__.py"):
-            if rest and path.is_file():
+            if path.is_file():
                 return path
     return None
 

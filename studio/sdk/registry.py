@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import ModuleType
 
 from studio.graph.errors import DeclarationError
@@ -31,6 +31,16 @@ class Registry:
                 mend="Give the node another type.",
             )
         self._definitions[type] = definition
+
+    def add_all(self, definitions: Iterable[NodeDefinition]) -> None:
+        """All of them, or none where one is refused. Raises `DeclarationError`."""
+        before = dict(self._definitions)
+        try:
+            for definition in definitions:
+                self.add(definition)
+        except DeclarationError:
+            self._definitions = before
+            raise
 
     def get(self, type: str) -> NodeDefinition | None:
         """The definition of a node type, or None where nothing offers it."""

@@ -10,10 +10,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from studio.graph.errors import Misuse
+from studio.graph.errors import Cancelled, Misuse
 from studio.sdk.calling import call_node
 from studio.sdk.context import Context, PreviewMaker, activate, running
-from studio.sdk.definition import definition_of
+from studio.sdk.definition import NodeDefinition, definition_of
+from studio.sdk.plugin_loading import import_plugin
+from studio.sdk.plugins import read_plugin
 
 
 def run_node(function: object, **inputs: object) -> Any:  # noqa: ANN401 - whatever the node gives
@@ -33,6 +35,11 @@ def run_node(function: object, **inputs: object) -> Any:  # noqa: ANN401 - whate
     outputs = call_node(definition, inputs, node=spec.type.rpartition("/")[2])
     values = tuple(outputs.values())
     return values[0] if len(values) == 1 else (values or None)
+
+
+def load_plugin(folder: Path) -> dict[str, NodeDefinition]:
+    """The nodes of the plugin in a folder, by type, imported as the program imports them. Raises `PluginBroken`."""
+    return {one.spec.type: one for one in import_plugin(read_plugin(folder.resolve()))}
 
 
 class Recorder(Context):
@@ -59,8 +66,6 @@ class Recorder(Context):
 
     def checkpoint(self) -> None:
         if self._cancel_after is not None and len(self.steps) >= self._cancel_after:
-            from studio.graph.errors import Cancelled
-
             raise Cancelled
 
     def wrote(self, path: Path, media: str = "image") -> None:
@@ -72,4 +77,4 @@ class Recorder(Context):
         self.lines.append(text)
 
 
-__all__ = ["Recorder", "activate", "run_node", "running"]
+__all__ = ["Recorder", "activate", "load_plugin", "run_node", "running"]
