@@ -134,13 +134,19 @@ def fit(task: Task, minutes: float, place: Place, resume: bool) -> nn.Module:
     path = place.folder / f"{task.name}.pt"
     model = task.model.to(place.device).train()
     averaged = Averaged(model, task.ema)
-    named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
-    groups = [
-        {"params": [p], "factor": next((f for start, f in task.factors.items() if n.startswith(start)), 1.0)}
-        for n, p in named
-    ]
-    parameters = [p for _, p in named]
-    optimizer = torch.optim.AdamW(groups, lr=task.rate, betas=(0.9, 0.99), weight_decay=task.weight_decay, foreach=True)
+    groups: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            factor = next((f for start, f in task.factors.items() if name.startswith(start)), 1.0)
+            groups.setdefault(factor, []).append(parameter)
+    parameters = [p for group in groups.values() for p in group]
+    optimizer = torch.optim.AdamW(
+        [{"params": group, "factor": factor} for factor, group in groups.items()],
+        lr=task.rate,
+        betas=(0.9, 0.99),
+        weight_decay=task.weight_decay,
+        fused=True,
+    )
     step, elapsed = 0, 0.0
     if resume and path.exists():
         state = torch.load(path, map_location=place.device, weights_only=True)

@@ -21,7 +21,7 @@ from train.sample import Parts, sample
 from train.sheet import write_sheet
 from train.words import load_tokenizer, token_ids
 
-BATCH = 10
+BATCH = 14
 WITHOUT_TEXT = 0.1  # share of pictures learnt without their caption, for classifier-free guidance
 
 
@@ -106,7 +106,7 @@ def train(minutes: float, resume: bool, place: Place) -> None:
         average_every=4,
         weight_decay=0.01,
         score=lambda model: adherence(Parts(model, parts.text_encoder, parts.tokenizer, parts.vae)),
-        score_every=480,
+        score_every=700,
         sheet=lambda model, path: draw_sheet(Parts(model, parts.text_encoder, parts.tokenizer, parts.vae), path),
     )
     fit(task, minutes, place, resume)
