@@ -1,7 +1,7 @@
 """Dataclasses to plain JSON values and back, by their type hints. What comes in is validated here, once.
 
 `encode(value)` leaves out fields that have their default. `decode(cls, plain)` refuses wrong types, unknown fields and numbers that
-are not finite, and says where. A member of a union of dataclasses carries its class name as `kind`. Classes with `to_plain` and
+are not finite, and says where. A member of a union of dataclasses carries its class name as `is`. Classes with `to_plain` and
 `from_plain` speak for themselves.
 """
 
@@ -22,6 +22,8 @@ _T = TypeVar("_T")
 _Encode = Callable[[Any], Any]
 _Decode = Callable[[Any, str], Any]
 _MOST_NESTED = 200
+_TAG = "is"
+"""No field can be called so: it is a word of Python's own."""
 
 
 def encode(value: object, hint: object = None) -> Any:
@@ -142,7 +144,7 @@ def _union_encoder(members: tuple[Any, ...]) -> _Encode:
     def to_plain(value: Any) -> Any:
         cls = type(value)
         if cls in tagged:
-            return {"kind": cls.__name__, **tagged[cls](value)} if several else tagged[cls](value)
+            return {_TAG: cls.__name__, **tagged[cls](value)} if several else tagged[cls](value)
         return _encoder(typing.cast("Any", cls))(value)
 
     return to_plain
@@ -317,11 +319,11 @@ def _union_decoder(members: tuple[Any, ...]) -> _Decode:
     several = len(tagged) > 1
 
     def from_plain(plain: Any, where: str) -> Any:
-        if several and isinstance(plain, Mapping) and "kind" in plain:
-            cls = tagged.get(plain["kind"]) if isinstance(plain["kind"], str) else None
+        if several and isinstance(plain, Mapping) and _TAG in plain:
+            cls = tagged.get(plain[_TAG]) if isinstance(plain[_TAG], str) else None
             if cls is None:
-                raise _expected(f"one of {', '.join(tagged)}", plain["kind"], _join(where, "kind"))
-            return _decoder(cls)({name: held for name, held in plain.items() if name != "kind"}, where)
+                raise _expected(f"one of {', '.join(tagged)}", plain[_TAG], _join(where, _TAG))
+            return _decoder(cls)({name: held for name, held in plain.items() if name != _TAG}, where)
         if not several and isinstance(plain, Mapping) and tagged:
             return _decoder(next(iter(tagged.values())))(plain, where)
         for decoder in rest:

@@ -8,12 +8,19 @@ from studio.graph.codec import check_value, decode, encode
 from studio.graph.edits import AddNodes, AnyEdit, Batch, InSubgraph, SetParameter, edit_from_plain, edit_to_plain
 from studio.graph.errors import CodecError
 from studio.graph.graph import Graph, Node, NodeId, SubgraphId
-from studio.graph.spec import Catalog
+from studio.graph.spec import Catalog, FileField, Input, ModelField, NodeSpec
+from studio.graph.types import TEXT
 from tests.graph.catalog import CATALOG, ends, graph_of
 
 
 def test_a_catalog_survives_the_border() -> None:
     assert decode(Catalog, encode(CATALOG)) == CATALOG
+
+
+def test_a_control_with_a_kind_of_its_own_is_told_from_the_kind_of_control() -> None:
+    controls = (ModelField("checkpoint"), FileField("save", ("*.png",)))
+    spec = NodeSpec("a/B", "B", inputs=tuple(Input(f"i{at}", TEXT, control=one) for at, one in enumerate(controls)))
+    assert decode(NodeSpec, encode(spec)) == spec
 
 
 def test_defaults_are_left_out() -> None:
@@ -52,10 +59,10 @@ def test_edits_carry_their_kind() -> None:
         "both",
     )
     plain = edit_to_plain(edit)
-    assert plain["kind"] == "Batch"
+    assert plain["is"] == "Batch"
     assert edit_from_plain(plain) == edit
     with pytest.raises(CodecError):
-        edit_from_plain({"kind": "Explode"})
+        edit_from_plain({"is": "Explode"})
 
 
 def test_endless_nesting_is_refused_not_a_crash() -> None:
@@ -64,9 +71,9 @@ def test_endless_nesting_is_refused_not_a_crash() -> None:
         deep = [deep]
     with pytest.raises(CodecError):
         check_value(deep)
-    nested: object = {"kind": "Batch", "edits": []}
+    nested: object = {"is": "Batch", "edits": []}
     for _ in range(5_000):
-        nested = {"kind": "Batch", "edits": [nested]}
+        nested = {"is": "Batch", "edits": [nested]}
     with pytest.raises(CodecError):
         edit_from_plain(nested)
 

@@ -71,18 +71,18 @@ def test_a_frame_full_of_garbage_is_refused(body: bytes) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        b'{"kind": "Cancel", "run": "a"}',
+        b'{"is": "Cancel", "run": "a"}',
         b"[1]",
         b"[null]",
-        b'[{"kind": "Cancel"}]',
-        b'[{"kind": "Cancel", "run": 1}]',
-        b'[{"kind": "Cancel", "run": "a", "force": true}]',
-        b'[{"kind": "Format", "disk": "c"}]',
-        b'[{"kind": ["Cancel"], "run": "a"}]',
-        b'[{"kind": "Fetch", "request": NaN, "node": "a", "output": "b"}]',
-        b'[{"kind": "Fetch", "request": ' + b"9" * 5000 + b', "node": "a", "output": "b"}]',
+        b'[{"is": "Cancel"}]',
+        b'[{"is": "Cancel", "run": 1}]',
+        b'[{"is": "Cancel", "run": "a", "force": true}]',
+        b'[{"is": "Format", "disk": "c"}]',
+        b'[{"is": ["Cancel"], "run": "a"}]',
+        b'[{"is": "Fetch", "request": NaN, "node": "a", "output": "b"}]',
+        b'[{"is": "Fetch", "request": ' + b"9" * 5000 + b', "node": "a", "output": "b"}]',
         b"[" * 100_000,
-        b'[{"kind": "Run", "run": "a", "graph": {"revision": 1, "edit": {"kind": "AddNodes", "nodes": {"a": 3}}}}]',
+        b'[{"is": "Run", "run": "a", "graph": {"revision": 1, "edit": {"is": "AddNodes", "nodes": {"a": 3}}}}]',
     ],
 )
 def test_what_has_not_the_stated_shape_is_refused(body: bytes) -> None:
