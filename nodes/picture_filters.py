@@ -65,7 +65,7 @@ def levels(
 
     def stretched(picture: Pixels) -> Pixels:
         share = np.clip((picture - np.float32(black)) / np.float32(width), np.float32(0), np.float32(1))
-        return np.power(share, np.float32(1 / gamma), dtype=np.float32)
+        return np.asarray(np.power(share, np.float32(1 / gamma)), dtype=np.float32)
 
     return colours(image, stretched)
 
@@ -89,8 +89,8 @@ def adjust(
         toned = (picture - np.float32(0.5)) * np.float32(contrast) + np.float32(0.5 + brightness)
         if toned.shape[2] == 1:
             return toned
-        bright: Pixels = (toned @ LUMA)[..., None]
-        return bright + (toned - bright) * np.float32(saturation)
+        bright = (toned @ LUMA)[..., None]
+        return np.asarray(bright + (toned - bright) * np.float32(saturation), dtype=np.float32)
 
     return colours(image, adjusted)
 
