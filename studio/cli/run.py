@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from studio.app.supervisor import WorkerDied
 from studio.cli import BAD_INPUT, FAILED, INTERRUPTED, OK
@@ -22,6 +24,8 @@ from studio.graph.graph import Graph, NodeId
 from studio.graph.spec import Catalog
 from studio.protocol.messages import Log, Ready, RunFinished, RunId, RunRefused, Stepped
 
+_DEVICE: Final = re.compile(r"auto|cpu|mps|(cuda|xpu)(:\d+)?")
+
 
 def run(options: argparse.Namespace) -> int:
     """Run a workflow and return the exit status. Raises our errors for bad input."""
@@ -32,6 +36,8 @@ def run(options: argparse.Namespace) -> int:
         if folder is not None:
             _make_folder(folder)
     out = str(options.out.absolute()) if options.out is not None else ""
+    if options.device and not _DEVICE.fullmatch(options.device):
+        raise Misuse(f"'{options.device}' is no device.", where="--device", mend="Use auto, cpu, cuda:0 or mps.")
     show: Show = JsonLines() if options.json else Lines()
     try:
         known = ready_catalog()

@@ -101,7 +101,7 @@ class Lines:
         match report:
             case RunStarted(planned=planned, cached=cached):
                 ready = f", {len(cached)} results are there already" if cached else ""
-                self.note(f"{planned} nodes to run{ready}.")
+                self.note(f"{planned} {'node' if planned == 1 else 'nodes'} to run{ready}.")
             case NodeStarted(node=node):
                 self._began[node] = time.monotonic()
                 if self._bar:
