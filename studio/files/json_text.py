@@ -71,8 +71,8 @@ def _float(text: str) -> float | NotFinite:
 
 
 def natural(text: str) -> tuple[tuple[int, str], ...]:
-    """Sort key under which `blur_2` comes before `blur_10`. Equal for equal texts only."""
-    parts = _DIGITS.split(text)
+    """Sort key under which `Blur_2` comes before `blur_10`. Equal for equal texts only."""
+    parts = _DIGITS.split(text.casefold())
     words = tuple((len(part.lstrip("0")), part.lstrip("0")) if at % 2 else (0, part) for at, part in enumerate(parts))
     return (*words, (0, text))
 

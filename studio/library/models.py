@@ -29,8 +29,8 @@ class ModelEntry:
     """A model of the library: a single file, or a folder in the layout of diffusers. `size` in bytes, of all its files.
 
     `name` is unique within its kind: the path inside its folder of that kind, with `/` and the file's suffix (`sdxl/base.safetensors`); the
-    folder's own for a starter (`picture`). Where an earlier model folder has the same name, the later one's folder stands before it
-    (`models:sdxl/base.safetensors`).
+    folder's own for a starter (`picture`). Where an earlier model has that name already, it is the path inside the model folder with that
+    folder before it (`models:checkpoints/sdxl/base.safetensors`).
     """
 
     name: str
@@ -66,9 +66,8 @@ def resolve(name: str, kind: str) -> Path:
     for entry in entries:
         if entry.name == name:
             return entry.path
-    plain = _plain(name)
-    for fits in (_equal, _ends_alike):
-        fitting = {os.path.realpath(entry.path): entry for entry in entries if fits(_plain(entry.name), plain)}
+    for fits in (_same, _ends_alike):
+        fitting = {os.path.realpath(entry.path): entry for entry in entries if fits(entry.name, name)}
         if len(fitting) == 1:
             return next(iter(fitting.values())).path
         if fitting:
@@ -82,16 +81,22 @@ def content_hash(path: Path) -> str:
     return Hashes(library()).of(path)
 
 
-def _equal(entry: str, name: str) -> bool:
-    return entry == name
+def _same(entry: str, name: str) -> bool:
+    return _plain(name) in (_plain(entry), _stem(entry))
 
 
 def _ends_alike(entry: str, name: str) -> bool:
-    return bool(name) and entry.endswith((f"/{name}", f":{name}"))
+    ends = (f"/{_plain(name)}", f":{_plain(name)}")
+    return bool(name) and (_plain(entry).endswith(ends) or _stem(entry).endswith(ends))
 
 
 def _plain(name: str) -> str:
-    plain = name.replace("\\", "/").casefold()
+    return name.replace("\\", "/").casefold()
+
+
+def _stem(name: str) -> str:
+    """Without the suffix of a weights file. Only the library's own names lose theirs: `base.ckpt` is not `base.safetensors`."""
+    plain = _plain(name)
     suffix = Path(plain).suffix
     return plain.removesuffix(suffix) if suffix in WEIGHTS else plain
 
@@ -99,9 +104,9 @@ def _plain(name: str) -> str:
 def _mend(name: str, kind: str, entries: Sequence[ModelEntry]) -> str:
     from difflib import get_close_matches
 
-    by_plain = {_plain(entry.name).rpartition("/")[2]: entry.name for entry in entries}
-    near = [by_plain[one] for one in get_close_matches(_plain(name).rpartition("/")[2], by_plain, 3, 0.6)]
-    others = [entry for entry in find_models() if entry.kind != kind and _plain(name) == _plain(entry.name)]
+    by_stem = {_stem(entry.name).rpartition("/")[2]: entry.name for entry in entries}
+    near = [by_stem[one] for one in get_close_matches(_stem(name).rpartition("/")[2], by_stem, 3, 0.6)]
+    others = [entry for entry in find_models() if entry.kind != kind and _same(entry.name, name)]
     if near:
         return f"Did you mean {' or '.join(near)}?"
     if others:
@@ -111,10 +116,10 @@ def _mend(name: str, kind: str, entries: Sequence[ModelEntry]) -> str:
 
 
 def _unique(entry: ModelEntry, root: Path, found: Mapping[tuple[str, str], ModelEntry]) -> str:
-    for name in (entry.name, f"{root.name}:{entry.name}"):
-        if (entry.kind, name) not in found:
-            return name
-    return f"{root}:{entry.name}"
+    if (entry.kind, entry.name) not in found:
+        return entry.name
+    within = f"{root.name}:{entry.path.relative_to(root).as_posix()}"
+    return within if (entry.kind, within) not in found else str(entry.path)
 
 
 def _starters(root: Path) -> list[ModelEntry]:
@@ -177,9 +182,9 @@ def _look_through(root: Path) -> _Scan:
             continue
         seen.add((about.st_dev, about.st_ino))
         scan.folders[folder] = about.st_mtime_ns
-        whole = _folder_model(folder, kind) if folder != root else None
+        whole = _folder_model(folder, kind)
         if whole is not None:
-            name = folder.relative_to(base).as_posix()
+            name = folder.relative_to(base).as_posix() if folder != base else folder.name
             scan.entries.append(ModelEntry(name, folder, whole, _size(folder)))
             continue
         for entry in inside:

@@ -13,6 +13,7 @@ import jsonschema
 import pytest
 from hypothesis import given
 
+from studio.files import workflow_file
 from studio.files.json_text import MOST_BYTES
 from studio.files.media import write_workflow_into
 from studio.files.workflow_file import from_text, read_workflow, to_text, write_workflow
@@ -430,9 +431,10 @@ def test_a_file_larger_than_any_workflow_is_refused_at_once(tmp_path: Path) -> N
         read_workflow(path)
 
 
-def test_no_file_is_written_that_could_not_be_opened_again(tmp_path: Path) -> None:
+def test_no_file_is_written_that_could_not_be_opened_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workflow_file, "MOST_BYTES", 2**20)
     path = tmp_path / "w.json"
-    workflow = Workflow(Graph(nodes={SAMPLER: Node("x", {"text": "a" * MOST_BYTES})}))
+    workflow = Workflow(Graph(nodes={SAMPLER: Node("x", {"text": "a" * 2**20})}))
     with pytest.raises(WriteFailed, match="can be opened again"):
         write_workflow(workflow, path)
     assert not path.exists()
