@@ -152,6 +152,11 @@ class Session:
             self._active = ids[min(at, len(ids) - 1)] if ids else ""
         self.save_state()
 
+    @property
+    def can_reopen(self) -> bool:
+        """Whether there is a closed document that can come back."""
+        return any((self.folder.parent / _CLOSED).glob(f"*{SUFFIX}"))
+
     def reopen(self) -> Document | None:
         """The document that was closed last, as it was, or None where there is none left."""
         closed = self.folder.parent / _CLOSED
