@@ -14,7 +14,7 @@ from studio.graph.errors import Misuse, WirelightError, WorkflowUnreadable
 
 
 def check_workflow(options: argparse.Namespace) -> int:
-    """Print every problem with its place and its mend. Exit status 2 where there is one."""
+    """Print everything that is wrong, with its place and its mend. Exit status 2 where something is."""
     try:
         opened, name = open_named(options.workflow)
     except (WorkflowUnreadable, Misuse) as error:
@@ -22,25 +22,34 @@ def check_workflow(options: argparse.Namespace) -> int:
             _print_unreadable(options.workflow, error)
             return BAD_INPUT
         raise
-    problems = check(opened.workflow.graph, catalog())
+    graph = opened.workflow.graph
+    problems = check(graph, catalog())
+    good = bool(graph.nodes) and not problems and not opened.warnings
     if options.json:
         plain = {
             "file": name,
-            "ok": not problems,
+            "ok": good,
+            "nodes": len(graph.nodes),
             "warnings": list(opened.warnings),
             "problems": [encode(problem) for problem in problems],
         }
         print(json.dumps(plain, ensure_ascii=False, indent=2))
-        return BAD_INPUT if problems else OK
+        return OK if good else BAD_INPUT
     for warning in opened.warnings:
         print(f"{name}: {warning}")
     for problem in problems:
         print(f"{name}: {problem.where}: {problem.what} {problem.mend}".rstrip())
-    if not problems:
-        print(f"{name}: {len(opened.workflow.graph.nodes)} nodes, ready to run.")
-    return BAD_INPUT if problems else OK
+    if good:
+        print(f"{name}: {len(graph.nodes)} nodes, ready to run.")
+    elif not graph.nodes:
+        print(f"{name}: There are no nodes in it.")
+    return OK if good else BAD_INPUT
 
 
 def _print_unreadable(name: str, error: WirelightError) -> None:
     problem = {"kind": "unreadable", "node": "", "what": error.what, "mend": error.mend, "where": error.where}
-    print(json.dumps({"file": name, "ok": False, "warnings": [], "problems": [problem]}, ensure_ascii=False, indent=2))
+    print(
+        json.dumps(
+            {"file": name, "ok": False, "nodes": 0, "warnings": [], "problems": [problem]}, ensure_ascii=False, indent=2
+        )
+    )

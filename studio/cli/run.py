@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from studio.app.supervisor import WorkerDied
 from studio.cli import BAD_INPUT, FAILED, INTERRUPTED, OK
@@ -30,8 +33,8 @@ _DEVICE: Final = re.compile(r"auto|cpu|mps|(cuda|xpu)(:\d+)?")
 def run(options: argparse.Namespace) -> int:
     """Run a workflow and return the exit status. Raises our errors for bad input."""
     opened, name = open_named(options.workflow)
-    for warning in opened.warnings:
-        print(f"{name}: {warning}", file=sys.stderr)
+    if opened.warnings or not opened.workflow.graph.nodes:
+        _refuse(name, opened.warnings)
     for folder in (options.out, options.previews):
         if folder is not None:
             _make_folder(folder)
@@ -55,6 +58,15 @@ def run(options: argparse.Namespace) -> int:
         return BAD_INPUT
     finally:
         show.end()
+
+
+def _refuse(name: str, warnings: Sequence[str]) -> NoReturn:
+    """A workflow that was not read whole is not run: it would be another one than was meant."""
+    for warning in warnings[1:]:
+        print(f"wirelight: {name}: {warning}", file=sys.stderr)
+    if warnings:
+        raise Misuse(warnings[0], where=name, mend="Open it in the window, look at it, and save it.")
+    raise Misuse("There are no nodes in it.", where=name)
 
 
 def _wait_for_device(one: Worker, device: str) -> None:
@@ -129,3 +141,5 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise write_failed(folder, error) from error
+    if not os.access(folder, os.W_OK):
+        raise write_failed(folder, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))

@@ -71,7 +71,8 @@ class Worker:
             if isinstance(report, kind):
                 return report
             if isinstance(report, WorkerDied):
-                raise WorkerLost(self._last_words or report.what, report.node or "", report.mend)
+                words = self._last_words
+                raise WorkerLost(words or report.what, report.node or "", "" if words else report.mend)
             if isinstance(report, Log) and report.level == "ERROR":
                 self._last_words = report.text
             elif isinstance(report, Log):
