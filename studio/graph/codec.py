@@ -14,13 +14,15 @@ import typing
 from collections.abc import Callable, Mapping
 from enum import Enum
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from studio.graph.errors import CodecError
 
 _T = TypeVar("_T")
 _Encode = Callable[[Any], Any]
-_Decode = Callable[[Any, str], Any]
+_Path: TypeAlias = str | None
+"""Where something stands. None in the first pass, in which nobody asks."""
+_Decode = Callable[[Any, _Path], Any]
 _MOST_NESTED = 200
 _TAG = "is"
 """No field can be called so: it is a word of Python's own."""
@@ -33,14 +35,15 @@ def encode(value: object, hint: object = None) -> Any:
 
 def decode(hint: type[_T], plain: object, where: str = "") -> _T:
     """The value of type `hint` that `plain` describes. Raises `CodecError`, with the path of the field in `where`."""
+    decoder: _Decode = _decoder(typing.cast("Any", hint))
     try:
-        return typing.cast(_T, _decode_with(hint, plain, where))
+        # Paths take as long as all the rest together, so they are made only once one is needed.
+        return typing.cast(_T, decoder(plain, None))
+    except CodecError:
+        pass
     except RecursionError:
         raise CodecError("The data is nested too deeply.", where=where) from None
-
-
-def _decode_with(hint: Any, plain: object, where: str) -> Any:
-    return _decoder(hint)(plain, where)
+    return typing.cast(_T, decoder(plain, where))
 
 
 def decode_union(hint: object, plain: object, where: str = "") -> Any:
@@ -48,28 +51,34 @@ def decode_union(hint: object, plain: object, where: str = "") -> Any:
     return decode(typing.cast("type[Any]", hint), plain, where)
 
 
-def check_value(value: object, where: str = "", _depth: int = 0) -> Any:
+def check_value(value: object, where: _Path = "", _depth: int = 0) -> Any:
     """`value`, where it is plain data without NaN and infinities. Raises `CodecError`."""
     if value is None or value is True or value is False or type(value) is str or type(value) is int:
         return value
     if type(value) is float:
         if not math.isfinite(value):
-            raise CodecError("A number is not finite.", where=where)
+            raise CodecError("A number is not finite.", where=where or "")
         return value
     if _depth > _MOST_NESTED:
-        raise CodecError("The data is nested too deeply.", where=where)
+        raise CodecError("The data is nested too deeply.", where=where or "")
     if isinstance(value, (list, tuple)):
-        return [check_value(one, f"{where}[{at}]", _depth + 1) for at, one in enumerate(value)]
+        return [check_value(one, _item(where, at), _depth + 1) for at, one in enumerate(value)]
     if isinstance(value, Mapping):
         for key in value:
             if not isinstance(key, str):
-                raise CodecError(f"A key is {type(key).__name__}, not a text.", where=where)
+                raise CodecError(f"A key is {type(key).__name__}, not a text.", where=where or "")
         return {key: check_value(one, _join(where, key), _depth + 1) for key, one in value.items()}
-    raise CodecError(f"{type(value).__name__} is not plain data.", where=where)
+    raise CodecError(f"{type(value).__name__} is not plain data.", where=where or "")
 
 
-def _join(where: str, name: str) -> str:
+def _join(where: _Path, name: str) -> _Path:
+    if where is None:
+        return None
     return f"{where}.{name}" if where else name
+
+
+def _item(where: _Path, at: int) -> _Path:
+    return None if where is None else f"{where}[{at}]"
 
 
 def _same(value: Any) -> Any:
@@ -116,20 +125,20 @@ def _later(make: Callable[[Any], Any], hint: Any) -> Any:
 def _dataclass_encoder(cls: Any) -> _Encode:
     hints = typing.get_type_hints(cls)
     fields = [
-        (one.name, _later(_encoder, hints[one.name]), one.default, one.default_factory)
+        (one.name, _exact(hints[one.name]), _later(_encoder, hints[one.name]), one.default, one.default_factory)
         for one in dataclasses.fields(cls)
     ]
     absent = dataclasses.MISSING
 
     def to_plain(value: Any) -> dict[str, Any]:
         plain = {}
-        for name, field_encoder, default, factory in fields:
+        for name, exact, field_encoder, default, factory in fields:
             held = getattr(value, name)
             if held is default or (default is not absent and held == default and type(held) is type(default)):
                 continue
             if factory is not absent and not held:
                 continue
-            plain[name] = field_encoder(held)
+            plain[name] = held if type(held) is exact else field_encoder(held)
         return plain
 
     return to_plain
@@ -189,8 +198,8 @@ def _is_mapping(origin: Any) -> bool:
     return isinstance(origin, type) and issubclass(origin, Mapping)
 
 
-def _expected(what: str, plain: object, where: str) -> CodecError:
-    return CodecError(f"Expected {what}, found {_describe(plain)}.", where=where)
+def _expected(what: str, plain: object, where: _Path) -> CodecError:
+    return CodecError(f"Expected {what}, found {_describe(plain)}.", where=where or "")
 
 
 def _describe(plain: object) -> str:
@@ -211,30 +220,30 @@ _WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true o
 
 
 def _scalar_decoder(cls: Any) -> _Decode:
-    def from_plain(plain: Any, where: str) -> Any:
+    def from_plain(plain: Any, where: _Path) -> Any:
         if type(plain) is cls and (cls is not float or math.isfinite(plain)):
             return plain
         if cls is float and type(plain) is int:
             return float(plain)
         if cls is float and type(plain) is float:
-            raise CodecError("A number is not finite.", where=where)
+            raise CodecError("A number is not finite.", where=where or "")
         raise _expected(_WORDS[cls], plain, where)
 
     return from_plain
 
 
 def _own_decoder(cls: Any) -> _Decode:
-    def from_plain(plain: Any, where: str) -> Any:
+    def from_plain(plain: Any, where: _Path) -> Any:
         try:
             return cls.from_plain(plain)
         except CodecError as error:
-            raise CodecError(error.what, where=where, mend=error.mend) from None
+            raise CodecError(error.what, where=where or "", mend=error.mend) from None
 
     return from_plain
 
 
 def _enum_decoder(cls: Any) -> _Decode:
-    def from_plain(plain: Any, where: str) -> Any:
+    def from_plain(plain: Any, where: _Path) -> Any:
         try:
             return cls(plain)
         except ValueError:
@@ -244,7 +253,7 @@ def _enum_decoder(cls: Any) -> _Decode:
 
 
 def _literal_decoder(allowed: tuple[Any, ...]) -> _Decode:
-    def from_plain(plain: Any, where: str) -> Any:
+    def from_plain(plain: Any, where: _Path) -> Any:
         if plain in allowed:
             return plain
         raise _expected(f"one of {', '.join(map(str, allowed))}", plain, where)
@@ -256,20 +265,20 @@ def _sequence_decoder(origin: Any, arguments: tuple[Any, ...]) -> _Decode:
     if origin is tuple and Ellipsis not in arguments:
         decoders = [_later(_decoder, one) for one in arguments]
 
-        def fixed(plain: Any, where: str) -> Any:
+        def fixed(plain: Any, where: _Path) -> Any:
             if not isinstance(plain, (list, tuple)) or len(plain) != len(decoders):
                 raise _expected(f"a list of {len(decoders)}", plain, where)
             return tuple(
-                each(one, f"{where}[{at}]") for at, (each, one) in enumerate(zip(decoders, plain, strict=True))
+                [each(one, _item(where, at)) for at, (each, one) in enumerate(zip(decoders, plain, strict=True))]
             )
 
         return fixed
     item = _later(_decoder, arguments[0])
 
-    def from_plain(plain: Any, where: str) -> Any:
+    def from_plain(plain: Any, where: _Path) -> Any:
         if not isinstance(plain, (list, tuple)):
             raise _expected("a list", plain, where)
-        return origin(item(one, f"{where}[{at}]") for at, one in enumerate(plain))
+        return origin([item(one, _item(where, at)) for at, one in enumerate(plain)])
 
     return from_plain
 
@@ -277,9 +286,11 @@ def _sequence_decoder(origin: Any, arguments: tuple[Any, ...]) -> _Decode:
 def _mapping_decoder(arguments: tuple[Any, ...]) -> _Decode:
     key, item = _decoder(arguments[0]), _later(_decoder, arguments[1])
 
-    def from_plain(plain: Any, where: str) -> Any:
+    def from_plain(plain: Any, where: _Path) -> Any:
         if not isinstance(plain, Mapping):
             raise _expected("an object", plain, where)
+        if where is None:
+            return {key(name, None): item(one, None) for name, one in plain.items()}
         return {key(name, where): item(one, _join(where, str(name))) for name, one in plain.items()}
 
     return from_plain
@@ -287,28 +298,35 @@ def _mapping_decoder(arguments: tuple[Any, ...]) -> _Decode:
 
 def _dataclass_decoder(cls: Any) -> _Decode:
     hints = typing.get_type_hints(cls)
-    decoders = {one.name: _later(_decoder, hints[one.name]) for one in dataclasses.fields(cls)}
+    fields = {one.name: (_exact(hints[one.name]), _later(_decoder, hints[one.name])) for one in dataclasses.fields(cls)}
     needed = [
         one.name
         for one in dataclasses.fields(cls)
         if one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING
     ]
 
-    def from_plain(plain: Any, where: str) -> Any:
-        if not isinstance(plain, Mapping):
+    def from_plain(plain: Any, where: _Path) -> Any:
+        if not isinstance(plain, (dict, Mapping)):
             raise _expected("an object", plain, where)
         arguments = {}
         for name, held in plain.items():
-            field_decoder = decoders.get(name)
-            if field_decoder is None:
-                raise CodecError(f"There is no field '{name}'.", where=where, mend=f"Known: {', '.join(decoders)}.")
-            arguments[name] = field_decoder(held, f"{where}.{name}" if where else name)
+            field = fields.get(name)
+            if field is None:
+                raise CodecError(f"There is no field '{name}'.", where=where or "", mend=f"Known: {', '.join(fields)}.")
+            exact, decoder = field
+            arguments[name] = held if type(held) is exact else decoder(held, _join(where, name))
         for name in needed:
             if name not in arguments:
-                raise CodecError(f"The field '{name}' is missing.", where=where)
+                raise CodecError(f"The field '{name}' is missing.", where=where or "")
         return cls(**arguments)
 
     return from_plain
+
+
+def _exact(hint: Any) -> Any:
+    """The class whose instances need no further look, or None."""
+    hint = _bare(hint)
+    return hint if hint in (str, int, bool) else None
 
 
 def _union_decoder(members: tuple[Any, ...]) -> _Decode:
@@ -318,12 +336,14 @@ def _union_decoder(members: tuple[Any, ...]) -> _Decode:
     rest = [_decoder(one) for one in members if one not in tagged.values()]
     several = len(tagged) > 1
 
-    def from_plain(plain: Any, where: str) -> Any:
+    def from_plain(plain: Any, where: _Path) -> Any:
         if several and isinstance(plain, Mapping) and _TAG in plain:
             cls = tagged.get(plain[_TAG]) if isinstance(plain[_TAG], str) else None
             if cls is None:
                 raise _expected(f"one of {', '.join(tagged)}", plain[_TAG], _join(where, _TAG))
-            return _decoder(cls)({name: held for name, held in plain.items() if name != _TAG}, where)
+            rest_of_it = dict(plain)
+            del rest_of_it[_TAG]
+            return _decoder(cls)(rest_of_it, where)
         if not several and isinstance(plain, Mapping) and tagged:
             return _decoder(next(iter(tagged.values())))(plain, where)
         for decoder in rest:
