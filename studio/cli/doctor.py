@@ -20,6 +20,7 @@ from studio import __version__
 from studio.app.settings import load_settings
 from studio.cli import FAILED, OK
 from studio.cli.inputs import templates
+from studio.cli.plugins import installed_plugins
 from studio.cli.window import has_display
 from studio.cli.worker import worker
 from studio.files.workflow_file import read_workflow
@@ -49,7 +50,7 @@ class Report:
 def doctor(options: argparse.Namespace) -> int:
     """Look at everything, and print it. Exit status 1 where something is broken."""
     report = Report()
-    parts: tuple[Callable[[Report], None], ...] = (_versions, _memory, _folders, _window, _templates, _worker)
+    parts: tuple[Callable[[Report], None], ...] = (_versions, _memory, _folders, _plugins, _window, _templates, _worker)
     for part in parts:
         part(report)
     if options.json:
@@ -125,6 +126,20 @@ def _folders(report: Report) -> None:
         report.add("Folders", **{f"models {number}": f"{folder}{'' if folder.is_dir() else ' (not there)'}"})
 
 
+def _plugins(report: Report) -> None:
+    enabled = load_settings(places().config).settings.enabled_plugins
+    found = installed_plugins()
+    for plugin in found:
+        state = "enabled" if plugin.name in enabled else "off"
+        report.add("Plugins", **{plugin.name: f"{plugin.version} ({state})"})
+        if plugin.broken is not None and plugin.name in enabled:
+            report.broken.append(str(plugin.broken))
+    for name in sorted({*enabled} - {plugin.name for plugin in found}):
+        report.broken.append(
+            f"The plugin {name} is enabled, but not installed. Install it, or `wirelight plugins disable {name}`."
+        )
+
+
 def _window(report: Report) -> None:
     wanted = os.environ.get("QT_QPA_PLATFORM", "")
     shown = has_display()
@@ -185,7 +200,8 @@ def _worker(report: Report) -> None:
             "No GPU was found: models run on the processor, slowly. Install the driver of your GPU, if you have one."
         )
     for plugin, why in sent.broken:
-        report.notes.append(f"The plugin {plugin} was skipped: {why}")
+        if not any(plugin in sentence for sentence in report.broken):
+            report.broken.append(f"The plugin {plugin} was skipped: {why}")
 
 
 def _nearest(folder: Path) -> Path:

@@ -120,8 +120,8 @@ def _plugins(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     does = parser.add_subparsers(title="what to do", metavar="list|enable|disable")
     listing = does.add_parser("list", help="list what is installed (the default)")
     listing.add_argument("--json", action="store_true", help="print JSON")
-    parser.set_defaults(command=_later("plugins", "list_plugins"), json=False)
-    listing.set_defaults(command=_later("plugins", "list_plugins"))
+    parser.set_defaults(command=_later("plugins", "list_installed"), json=False)
+    listing.set_defaults(command=_later("plugins", "list_installed"))
     for word, doc in (("enable", "let its nodes run from the next start on"), ("disable", "leave its nodes out")):
         one = does.add_parser(word, help=doc)
         one.add_argument("name", metavar="NAME")
