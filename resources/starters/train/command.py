@@ -9,7 +9,22 @@ from pathlib import Path
 
 import torch
 
-from train import controlnet, export, flow, latents, lcm, lora, preview, text, unet, upscale, vae
+from train import (
+    controlnet,
+    export,
+    flow,
+    latents,
+    lcm,
+    lora,
+    preview,
+    sound,
+    sound_text,
+    text,
+    unet,
+    upscale,
+    vae,
+    vocoder,
+)
 from train.loop import SHIPPED, Place, Stopped, spread
 from train.styles import STYLES
 
@@ -63,6 +78,14 @@ STARTERS: Mapping[str, Mapping[str, Stage]] = {
     **{f"lora-{style}": _whole(functools.partial(lora.train, style)) for style in STYLES},
     "lcm": _whole(lcm.train),
     "flow": _whole(flow.train),
+    "sound": {
+        "text": Stage(0.03, sound_text.train, spreads=False),
+        "vae": Stage(0.22, sound.train_vae),
+        "vocoder": Stage(0.3, vocoder.train),
+        "latents": Stage(0, sound.encode, spreads=False),
+        "unet": Stage(0.45, sound.train_unet),
+        "export": Stage(0, sound.export, spreads=False),
+    },
     "preview": _whole(preview.train),
     "upscaler": _whole(upscale.train),
 }

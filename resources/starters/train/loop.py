@@ -170,7 +170,7 @@ def fit(task: Task, minutes: float, place: Place, resume: bool) -> nn.Module:
 
     progress, running = 0.0, None
     now = saved = reported = time.monotonic()
-    scored = now - task.score_every + 60
+    scored = now
     while True:
         if step % task.average_every == 0:
             if place.world > 1 and step:

@@ -49,8 +49,3 @@ def log_mel(waves: Tensor) -> Tensor:
 def to_picture(mels: Tensor) -> Tensor:
     """Log-mels (n, frames, 64) as one-channel pictures (n, 1, frames, 64), about [-1, 1]."""
     return ((mels - MIDDLE) / SPREAD)[:, None]
-
-
-def from_picture(pictures: Tensor) -> Tensor:
-    """The way back from `to_picture`."""
-    return pictures[:, 0] * SPREAD + MIDDLE

@@ -103,10 +103,10 @@ def train(minutes: float, resume: bool, place: Place) -> None:
         flat=0.45,
         warmup=100,
         ema=0.998,
-        average_every=4,
+        average_every=10,
         weight_decay=0.01,
         score=lambda model: adherence(Parts(model, parts.text_encoder, parts.tokenizer, parts.vae)),
-        score_every=700,
+        score_every=1500,
         sheet=lambda model, path: draw_sheet(Parts(model, parts.text_encoder, parts.tokenizer, parts.vae), path),
     )
     fit(task, minutes, place, resume)

@@ -39,11 +39,12 @@ def build() -> AutoencoderKL:
 def start_from_colours(vae: AutoencoderKL) -> None:
     """Initialise so that the untrained model already passes a small version of the picture through.
 
-    Six channels of the residual stream carry R, -R, G, -G, B, -B; the residual branches start at zero; silu(x) - silu(-x)
-    = x takes the pairs through the last activation unharmed. 20 dB at step 0, where the usual start needs minutes to
-    find colours at all.
+    Two channels of the residual stream carry each colour and its negative; the residual branches start at zero; silu(x) -
+    silu(-x) = x takes the pairs through the last activation unharmed. 20 dB at step 0, where the usual start needs
+    minutes to find colours at all.
     """
-    signed = 6
+    colours, latents = vae.config.in_channels, vae.config.latent_channels
+    signed = 2 * colours
 
     def pass_on(conv: nn.Conv2d, halve: bool = False) -> None:
         conv.weight[:signed] = 0
@@ -72,23 +73,23 @@ def start_from_colours(vae: AutoencoderKL) -> None:
         for conv in (vae.encoder.conv_in, vae.decoder.conv_in):
             conv.weight[:signed] = 0
             conv.bias[:signed] = 0
-            for i in range(3):
+            for i in range(colours):
                 conv.weight[2 * i, i, 1, 1] = 1
                 conv.weight[2 * i + 1, i, 1, 1] = -1
         for conv in (vae.encoder.conv_out, vae.decoder.conv_out):
-            conv.weight[:3] *= 0.1
-            conv.bias[:3] = 0
-            for i in range(3):
+            conv.weight[:colours] *= 0.1
+            conv.bias[:colours] = 0
+            for i in range(colours):
                 conv.weight[i, 2 * i, 1, 1] = 0.5
                 conv.weight[i, 2 * i + 1, 1, 1] = -0.5
         # The log-variances start at -6: at the usual start the posterior's noise (sigma 1) drowns the first steps.
-        vae.quant_conv.weight[:3] = 0
-        vae.quant_conv.weight[4:] *= 0.1
+        vae.quant_conv.weight[:colours] = 0
+        vae.quant_conv.weight[latents:] *= 0.1
         vae.quant_conv.bias.zero_()
-        vae.quant_conv.bias[4:] = -6
-        vae.post_quant_conv.weight[:3] = 0
+        vae.quant_conv.bias[latents:] = -6
+        vae.post_quant_conv.weight[:colours] = 0
         vae.post_quant_conv.bias.zero_()
-        for i in range(3):
+        for i in range(colours):
             vae.quant_conv.weight[i, i] = 1
             vae.post_quant_conv.weight[i, i] = 1
 

@@ -1,4 +1,7 @@
-"""The vocoder: log-mel spectrograms to sound (HiFi-GAN's generator, Kong et al. 2020, trained without its discriminators)."""
+"""The vocoder: log-mel spectrograms to sound (HiFi-GAN's generator, Kong et al. 2020, trained without its discriminators).
+
+It takes mels as the autoencoder gives them, scaled to about [-1, 1].
+"""
 
 import random
 
@@ -8,7 +11,7 @@ from torch import Tensor, nn
 from transformers import SpeechT5HifiGan, SpeechT5HifiGanConfig
 
 from train.loop import Place, Task, fit
-from train.mel import BINS, HOP, log_mel, magnitudes
+from train.mel import BINS, HOP, log_mel, magnitudes, to_picture
 from train.sounds import RATE, SAMPLES, synthesise
 
 BATCH = 6
@@ -55,7 +58,7 @@ def segments(rng: random.Random, count: int) -> Tensor:
 def round_trip(vocoder: nn.Module, waves: Tensor) -> float:
     """How well the log-mels of what the vocoder makes of log-mels agree with them, as signal-to-noise ratio in dB."""
     wanted = log_mel(waves)
-    found = log_mel(vocoder(wanted))
+    found = log_mel(vocoder(to_picture(wanted)[:, 0]))
     frames = min(wanted.shape[1], found.shape[1])
     wanted, found = wanted[:, :frames], found[:, :frames]
     signal = (wanted - wanted.mean((1, 2), keepdim=True)) ** 2
@@ -72,7 +75,7 @@ def train(minutes: float, resume: bool, place: Place) -> None:
     def loss(step: int) -> Tensor:
         wanted = segments(random.Random(f"vocoder {place.rank} {step}"), BATCH).to(place.device)
         mels = log_mel(wanted)
-        made = vocoder(mels)[:, : wanted.shape[1]]
+        made = vocoder(to_picture(mels)[:, 0])[:, : wanted.shape[1]]
         again = (log_mel(made) - mels).abs().mean()
         return spectral_distance(made, wanted) + again
 

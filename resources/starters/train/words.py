@@ -38,9 +38,11 @@ def caption_words(count: int = 6000) -> Counter[str]:
     return words
 
 
-def learn_merges(words: Counter[str]) -> list[tuple[str, str]]:
-    """Merges of the most frequent neighbours until every word is one symbol (Sennrich et al. 2016)."""
-    pieces = {word: [*word[:-1], word[-1] + "</w>"] for word in words}
+def learn_merges(words: Counter[str], pieces: dict[str, list[str]]) -> list[tuple[str, str]]:
+    """Merges of the most frequent neighbours until every word is one symbol (Sennrich et al. 2016).
+
+    `pieces` has the symbols that each word starts as.
+    """
     merges: list[tuple[str, str]] = []
     while True:
         pairs: Counter[tuple[str, str]] = Counter()
@@ -64,7 +66,8 @@ def learn_merges(words: Counter[str]) -> list[tuple[str, str]]:
 def write_tokenizer(folder: Path) -> None:
     """Write vocab.json, merges.txt and the configuration that CLIPTokenizer.from_pretrained reads."""
     folder.mkdir(parents=True, exist_ok=True)
-    merges = learn_merges(caption_words())
+    words = caption_words()
+    merges = learn_merges(words, {word: [*word[:-1], word[-1] + "</w>"] for word in words})
     symbols = byte_symbols()
     entries = [*symbols, *(s + "</w>" for s in symbols), *("".join(m) for m in merges), START, END]
     vocabulary = {entry: i for i, entry in enumerate(dict.fromkeys(entries))}
