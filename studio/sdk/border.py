@@ -19,7 +19,8 @@ from studio.sdk.values.image import Image
 from studio.sdk.values.mask import Mask
 from studio.sdk.values.text import Color, FilePath
 
-_Convert: TypeAlias = Callable[[Any], Any]
+Convert: TypeAlias = Callable[[Any], Any]
+"""From a value to that value as a socket takes it. Raises `ValueRefused`, which does not know the socket yet."""
 
 
 def check_value(value: object, type: SocketType, *, node: str = "", socket: str = "") -> Any:  # noqa: ANN401 - of that type
@@ -35,15 +36,30 @@ def adapt_value(value: object, type: SocketType, *, node: str = "", socket: str 
     return _placed(_converter(type, False), value, node, socket)
 
 
-def _placed(convert: _Convert, value: object, node: str, socket: str) -> Any:  # noqa: ANN401 - of the converter's type
+def checker(type: SocketType) -> Convert:
+    """`check_value` for one type, for whoever checks many values."""
+    return _converter(type, True)
+
+
+def adapter(type: SocketType) -> Convert:
+    """`adapt_value` for one type, for whoever adapts many values."""
+    return _converter(type, False)
+
+
+def _placed(convert: Convert, value: object, node: str, socket: str) -> Any:  # noqa: ANN401 - of the converter's type
     try:
         return convert(value)
     except ValueRefused as refused:
-        raise ValueRefused(refused.what, node=node, socket=socket, mend=refused.mend) from refused.__cause__
+        raise placed(refused, node, socket) from refused.__cause__
+
+
+def placed(refused: ValueRefused, node: str, socket: str) -> ValueRefused:
+    """The same refusal, with its place."""
+    return ValueRefused(refused.what, node=node, socket=socket, mend=refused.mend)
 
 
 @lru_cache(maxsize=4096)
-def _converter(type: SocketType, deep: bool) -> _Convert:
+def _converter(type: SocketType, deep: bool) -> Convert:
     if type.variable or type.name == "Any":
         return _any_deep if deep else _any
     if type.options:
@@ -79,7 +95,7 @@ def _check(value: object) -> None:
         check()
 
 
-def _list(item: _Convert) -> _Convert:
+def _list(item: Convert) -> Convert:
     def convert(value: object) -> list[Any]:
         items = value if isinstance(value, (list, tuple)) else [value]
         converted = []
@@ -93,7 +109,7 @@ def _list(item: _Convert) -> _Convert:
     return convert
 
 
-def _one_of(type: SocketType, deep: bool) -> _Convert:
+def _one_of(type: SocketType, deep: bool) -> Convert:
     converters = [(option, _converter(option, deep)) for option in type.options]
 
     def convert(value: object) -> Any:  # noqa: ANN401 - one of the options
@@ -111,7 +127,7 @@ def _one_of(type: SocketType, deep: bool) -> _Convert:
     return convert
 
 
-def _instance(type: SocketType, deep: bool) -> _Convert:
+def _instance(type: SocketType, deep: bool) -> Convert:
     def convert(value: object) -> object:
         cls = class_of(type.name)
         if cls is None:
@@ -138,12 +154,16 @@ def _not_a(expected: SocketType, value: object) -> ValueRefused:
 
 
 def _int(value: object) -> int:
+    if value.__class__ is int:
+        return value
     if isinstance(value, Integral):
         return int(value)
     raise _not_a(SocketType("Int"), value)
 
 
 def _float(value: object) -> float:
+    if value.__class__ is float and math.isfinite(value):
+        return value
     if not isinstance(value, Real):
         raise _not_a(SocketType("Float"), value)
     number = float(value)
@@ -194,7 +214,7 @@ def _file_path(value: object) -> FilePath:
     raise _not_a(SocketType("FilePath"), value)
 
 
-_PLAIN: dict[str, _Convert] = {
+_PLAIN: dict[str, Convert] = {
     "Int": _int,
     "Float": _float,
     "Bool": _bool,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import linecache
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -17,12 +17,106 @@ import numpy as np
 from studio.graph.check import value_problems
 from studio.graph.errors import UnknownSocket, ValueRefused
 from studio.graph.graph import NodeId
-from studio.graph.spec import Input, NodeSpec
-from studio.sdk.border import adapt_value, check_value
+from studio.graph.spec import Control, Input, NodeSpec, Number, TextField, Toggle
+from studio.sdk.border import adapt_value, adapter, check_value, checker, placed
 from studio.sdk.definition import NodeDefinition
 from studio.sdk.values.arrays import arrays_in, map_tensors, tensors_in
+from studio.sdk.values.image import Image
+from studio.sdk.values.mask import Mask
+from studio.sdk.values.text import Color, FilePath
 
+_WITHOUT_TENSORS = frozenset({bool, int, float, str, type(None), Color, FilePath, Image, Mask})
+"""Classes of values that are not looked into: most of what travels."""
 _MEND = "Work on a copy: take array.copy() or tensor.clone() first."
+
+
+class Caller:
+    """Calls one node, again and again: what does not depend on the values is worked out once."""
+
+    def __init__(self, definition: NodeDefinition) -> None:
+        self._spec = definition.spec
+        self._function = definition.function
+        self._entrances = {one.name: _Entrance(one) for one in self._spec.inputs}
+        self._exits = tuple((one.name, checker(one.type)) for one in self._spec.outputs)
+
+    def fixed(self, parameters: Mapping[str, object], linked: Collection[str], node: str = "") -> dict[str, Any]:
+        """Values of all inputs but those that are linked, converted and checked; they may serve for many calls. Raises `ValueRefused`."""
+        return {one.name: _input(one, parameters, node) for one in self._spec.inputs if one.name not in linked}
+
+    def call(self, fixed: Mapping[str, Any], linked: Mapping[str, object], node: str = "") -> tuple[Any, ...]:
+        """The outputs of one call, in their declared order. `linked`: values that came along wires, by input.
+
+        Raises `ValueRefused` for inputs and outputs that are not what the node declared; what the function raises goes through.
+        """
+        given = dict(fixed)
+        guarded: list[tuple[str, Any, int]] = []
+        for name, value in linked.items():
+            entered = given[name] = self._entrances[name].enter(value, node)
+            if entered.__class__ not in _WITHOUT_TENSORS:
+                guarded.extend((name, tensor, _version(tensor)) for tensor in tensors_in(entered))
+        try:
+            result = self._function(**given)
+        except ValueRefused as refused:
+            if refused.node:
+                raise
+            raise placed(refused, node, refused.socket) from refused
+        except Exception as error:
+            # numpy raises ValueError, OpenCV a class of its own.
+            socket = _written_input(error, given)
+            if socket is None:
+                raise
+            raise _writes_into(node, socket) from error
+        for name, tensor, version in guarded:
+            if _version(tensor) != version:
+                raise _writes_into(node, name)
+        return self._outputs(result, node)
+
+    def _outputs(self, result: object, node: str) -> tuple[Any, ...]:
+        exits = self._exits
+        if len(exits) == 1:
+            results: tuple[object, ...] = (result,)
+        elif isinstance(result, tuple) and len(result) == len(exits):
+            results = result
+        elif not exits and result is None:
+            return ()
+        else:
+            raise self._wrong_count(result, node)
+        checked = []
+        for (name, check), value in zip(exits, results, strict=True):
+            try:
+                checked.append(check(value))
+            except ValueRefused as refused:
+                raise placed(refused, node, name) from refused.__cause__
+        return tuple(checked)
+
+    def _wrong_count(self, result: object, node: str) -> ValueRefused:
+        returned = f"but returned {type(result).__name__}."
+        if not self._exits:
+            return ValueRefused(f"It declares no output, {returned}", node=node)
+        return ValueRefused(f"It has the outputs {', '.join(name for name, _ in self._exits)}, {returned}", node=node)
+
+
+class _Entrance:
+    """Where values come into a node by a link."""
+
+    __slots__ = ("_adapt", "_declared", "_ranged")
+
+    def __init__(self, declared: Input) -> None:
+        self._declared = declared
+        self._adapt = adapter(declared.type)
+        self._ranged = declared.control is not None and not _takes_all(declared.control)
+
+    def enter(self, value: object, node: str) -> Any:  # noqa: ANN401 - of the declared type
+        declared = self._declared
+        if value is None:
+            return _input(declared, {declared.name: None}, node)
+        try:
+            adapted = self._adapt(value)
+        except ValueRefused as refused:
+            raise placed(refused, node, declared.name) from refused.__cause__
+        if self._ranged:
+            _check_range(declared, adapted, node)
+        return adapted if adapted.__class__ in _WITHOUT_TENSORS else map_tensors(adapted, _copy)
 
 
 def call_node(definition: NodeDefinition, inputs: Mapping[str, object], node: str = "") -> dict[str, Any]:
@@ -33,32 +127,23 @@ def call_node(definition: NodeDefinition, inputs: Mapping[str, object], node: st
     raises goes through.
     """
     spec = definition.spec
-    given = prepare(spec, inputs, node)
-    versions = {name: [(one, _version(one)) for one in tensors_in(value)] for name, value in given.items()}
-    try:
-        result = definition.function(**given)
-    except ValueRefused as refused:
-        if refused.node:
-            raise
-        raise ValueRefused(refused.what, node=node, socket=refused.socket, mend=refused.mend) from refused
-    except Exception as error:
-        # numpy raises ValueError, OpenCV a class of its own.
-        socket = _written_input(error, given)
-        if socket is None:
-            raise
-        raise _writes_into(node, socket) from error
-    for name, tensors in versions.items():
-        if any(_version(tensor) != version for tensor, version in tensors):
-            raise _writes_into(node, name)
-    return _outputs(spec, result, node)
+    _check_names(spec, inputs, node)
+    linked = {one.name: inputs[one.name] for one in spec.inputs if one.control is None and one.name in inputs}
+    caller = Caller(definition)
+    outputs = caller.call(caller.fixed(inputs, linked, node), linked, node)
+    return dict(zip((one.name for one in spec.outputs), outputs, strict=True))
 
 
 def prepare(spec: NodeSpec, inputs: Mapping[str, object], node: str = "") -> dict[str, Any]:
     """Every input of the spec, converted to its type and checked. Raises `ValueRefused` and `UnknownSocket`."""
+    _check_names(spec, inputs, node)
+    return {one.name: _input(one, inputs, node) for one in spec.inputs}
+
+
+def _check_names(spec: NodeSpec, inputs: Mapping[str, object], node: str) -> None:
     for name in inputs:
         if name not in spec.inputs_by_name:
             raise UnknownSocket(node or spec.type, name, tuple(spec.inputs_by_name))
-    return {one.name: _input(one, inputs, node) for one in spec.inputs}
 
 
 def _input(declared: Input, inputs: Mapping[str, object], node: str) -> Any:  # noqa: ANN401 - of the declared type
@@ -75,27 +160,20 @@ def _input(declared: Input, inputs: Mapping[str, object], node: str) -> Any:  # 
     if declared.control is None:
         return map_tensors(adapt_value(value, declared.type, node=node, socket=declared.name), _copy)
     converted = check_value(value, declared.type, node=node, socket=declared.name)
-    for problem in value_problems(NodeId(node), declared, converted):
-        raise ValueRefused(problem.what, node=node, socket=declared.name, mend=problem.mend)
+    _check_range(declared, converted, node)
     return converted
 
 
-def _outputs(spec: NodeSpec, result: object, node: str) -> dict[str, Any]:
-    if not spec.outputs:
-        if result is not None:
-            raise ValueRefused(f"It declares no output, but returned {type(result).__name__}.", node=node)
-        return {}
-    if len(spec.outputs) == 1:
-        results: tuple[object, ...] = (result,)
-    elif isinstance(result, tuple) and len(result) == len(spec.outputs):
-        results = result
-    else:
-        names = ", ".join(one.name for one in spec.outputs)
-        raise ValueRefused(f"It has the outputs {names}, but returned {type(result).__name__}.", node=node)
-    return {
-        one.name: check_value(value, one.type, node=node, socket=one.name)
-        for one, value in zip(spec.outputs, results, strict=True)
-    }
+def _check_range(declared: Input, value: object, node: str) -> None:
+    for problem in value_problems(NodeId(node), declared, value):
+        raise ValueRefused(problem.what, node=node, socket=declared.name, mend=problem.mend)
+
+
+def _takes_all(control: Control) -> bool:
+    """Whether whatever has the right type is right for the control."""
+    if isinstance(control, Number):
+        return control.low is None and control.high is None
+    return isinstance(control, (TextField, Toggle))
 
 
 def _copy(tensor: Any) -> Any:  # noqa: ANN401 - torch is not imported here

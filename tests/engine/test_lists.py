@@ -54,5 +54,5 @@ def test_lists_of_one_length_go_together_others_are_refused(a: list[int], b: lis
         results = map_over(arguments, {"a": 0, "b": 0}, total, 1)[0]
         assert results == [a[at % len(a)] + b[at % len(b)] for at in range(count)]
     else:
-        with pytest.raises(ValueRefused, match="items?"):
+        with pytest.raises(ValueRefused, match="item"):
             map_over(arguments, {"a": 0, "b": 0}, total, 1)
