@@ -87,7 +87,9 @@ class Picker(QFrame):
     chosen = Signal(object)
     closed = Signal()
 
-    def __init__(self, theme: Theme, find: Find, *, hint: str, name: str, width: int = 420, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, theme: Theme, find: Find, *, hint: str, name: str, width: int = 420, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent, Qt.WindowType.Popup | Qt.WindowType.FramelessWindowHint)
         self.setObjectName("popup")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -222,7 +224,9 @@ class _Look(QStyledItemDelegate):
         painter.setFont(self._small)
         wide = QFontMetrics(self._small).horizontalAdvance(row.detail)
         painter.setPen(self._theme["secondary"])
-        painter.drawText(rect.adjusted(0, 0, -10, 0), Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, row.detail)
+        painter.drawText(
+            rect.adjusted(0, 0, -10, 0), Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, row.detail
+        )
         painter.setFont(self._font)
         painter.setPen(self._theme["text"] if row.enabled else self._theme["disabled"])
         room = QRect(left, rect.top(), rect.right() - left - wide - 20, rect.height())

@@ -108,7 +108,9 @@ class NoteItem(QGraphicsItem):
         theme = self._theme
         width, height = self.note.size
         bounds = QRectF(0.5, 0.5, width - 1, height - 1)
-        painter.setBrush(theme.band("", self.note.color) if self.note.color else blend(theme["panel"], theme["accent"], 0.1))
+        painter.setBrush(
+            theme.band("", self.note.color) if self.note.color else blend(theme["panel"], theme["accent"], 0.1)
+        )
         painter.setPen(QPen(theme["accent"], 2) if self.selected else QPen(theme["line"], 1))
         if painter.transform().m11() < REDUCED_BELOW:
             painter.drawRect(bounds)

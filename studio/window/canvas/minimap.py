@@ -32,7 +32,7 @@ class Minimap(QWidget):
         self.setFixedSize(SIZE)
         self.setAccessibleName("Overview of the workflow")
         self.setToolTip("The whole workflow. Drag to look elsewhere.")
-        view.moved.connect(self.update)
+        view.moved.connect(self._view_moved)
 
     def show_scene(self, scene: CanvasScene) -> None:
         if self._scene is not None:
@@ -40,6 +40,10 @@ class Minimap(QWidget):
         self._scene = scene
         scene.content_changed.connect(self._changed)
         self._renew()
+
+    def _view_moved(self) -> None:
+        self.move(16, self._view.height() - self.height() - 16)
+        self.update()
 
     def _changed(self) -> None:
         if not self._timer.isActive():
@@ -87,7 +91,9 @@ class Minimap(QWidget):
         bounds = self._bounds if not self._bounds.isEmpty() else QRectF(-500, -300, 1000, 600)
         scale = min((self.width() - 24) / bounds.width(), (self.height() - 24) / bounds.height(), 0.2)
         middle = bounds.center()
-        return QTransform(scale, 0, 0, scale, self.width() / 2 - middle.x() * scale, self.height() / 2 - middle.y() * scale)
+        return QTransform(
+            scale, 0, 0, scale, self.width() / 2 - middle.x() * scale, self.height() / 2 - middle.y() * scale
+        )
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         self._look(event.position())

@@ -60,14 +60,14 @@ class Found:
 class Landing:
     """Where a wire that is held at one end may land. Asked socket by socket, while nodes are painted."""
 
-    def __init__(self, scene: CanvasScene, held: Socket, is_output: bool) -> None:  # noqa: FBT001 - one of a pair of kinds
+    def __init__(self, scene: CanvasScene, held: Socket, is_output: bool) -> None:
         self.held = held
         self.is_output = is_output
         self._scene = scene
         self._type = scene.type_of(held.node, held.name, is_output)
         self._barred = scene.reachable(held.node, upstream=is_output)
 
-    def fits(self, id: NodeId, name: str, is_output: bool) -> bool:  # noqa: FBT001
+    def fits(self, id: NodeId, name: str, is_output: bool) -> bool:
         """Whether the wire may land on this socket; true for the one it comes from."""
         if id == self.held.node:
             return name == self.held.name and is_output == self.is_output
@@ -84,11 +84,13 @@ class CanvasScene(QGraphicsScene):
     selection_changed = Signal()
     content_changed = Signal()
 
-    def __init__(self, history: History, catalog: Catalog, theme: Theme) -> None:
+    def __init__(self, history: History, catalog: Catalog, theme: Theme, *, loading: bool = False) -> None:
         super().__init__(-EXTENT, -EXTENT, 2 * EXTENT, 2 * EXTENT)
         self.history = history
         self.catalog = catalog
         self.theme = theme
+        self.loading = loading
+        """The catalog has not come yet: an unknown node type means nothing."""
         self.painter = NodePainter(theme)
         self.nodes: dict[NodeId, NodeItem] = {}
         self.frames: dict[FrameId, FrameItem] = {}
@@ -162,6 +164,10 @@ class CanvasScene(QGraphicsScene):
     def source(self, input: Socket) -> Socket | None:
         """The output that feeds an input."""
         return self._fed_by.get(input.node, {}).get(input.name)
+
+    def input_source(self, id: NodeId, name: str) -> Socket | None:
+        """The output that feeds an input of a node."""
+        return self._fed_by.get(id, {}).get(name)
 
     def touching(self, id: NodeId) -> list[Socket]:
         """The inputs of all wires at a node, into it and out of it."""
@@ -240,9 +246,11 @@ class CanvasScene(QGraphicsScene):
     def show_catalog(self, catalog: Catalog) -> None:
         """Other node types are on offer now."""
         self.catalog = catalog
+        self.loading = False
         self._specs.clear()
         for id in self.nodes:
             self._refresh_node(id)
+            self._place_wires(id)
         self.content_changed.emit()
 
     def show_theme(self, theme: Theme) -> None:
@@ -421,7 +429,7 @@ class CanvasScene(QGraphicsScene):
         if spec is not None:
             return spec, False
         used = set(self._feeds.get(id, {}).values())
-        return placeholder_spec(node, self._fed_by.get(id, ()), used), True
+        return placeholder_spec(node, self._fed_by.get(id, ()), used), not self.loading
 
     def _show_subgraph(self, subgraph: SubgraphId) -> None:
         """Its instances, and those of subgraphs around it, may have other sockets now."""

@@ -90,6 +90,14 @@ def decimals(control: Number | Seed) -> int:
     return max(digits, 1)
 
 
+def step_of(input: Input) -> float:
+    """How much a number changes by one press of a key, or a few pixels of a drag."""
+    control = input.control
+    if isinstance(control, Number) and control.step:
+        return control.step
+    return 0.01 if input.type.name == "Float" else 1.0
+
+
 def share(control: Number, value: Value) -> float:
     """Where a value lies between a slider's ends, 0 to 1."""
     if (

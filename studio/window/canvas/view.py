@@ -88,6 +88,8 @@ class CanvasView(QGraphicsView):
         self._tile: tuple[float, QPixmap] | None = None
         self._zoomer = Zoom(self)
         self._say = _Saying(self)
+        self._wanted: View | None = None
+        self._placed = True
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -114,11 +116,19 @@ class CanvasView(QGraphicsView):
         self._hot = None
         self.canvas = scene
         self.setScene(scene)
-        if view is not None:
-            self.set_zoom(view.zoom, None)
-            self.center(QPointF(*view.center))
+        self._wanted = view
+        self._placed = False
+        if self.isVisible():
+            self._place()
+
+    def _place(self) -> None:
+        """Look where the document was looked at last; only now that it is known how much there is to look with."""
+        self._placed = True
+        if self._wanted is not None:
+            self.set_zoom(self._wanted.zoom, None)
+            self.center(QPointF(*self._wanted.center))
         else:
-            self.fit(scene.content())
+            self.fit(self.canvas.content())
 
     def show_theme(self, theme: Theme) -> None:
         self._tile = None
@@ -138,6 +148,8 @@ class CanvasView(QGraphicsView):
 
     def looking_at(self) -> View:
         """The centre and the zoom, to be kept with the document."""
+        if not self._placed and self._wanted is not None:
+            return self._wanted
         middle = self.mapToScene(self.viewport().rect().center())
         return View((round(middle.x(), 1), round(middle.y(), 1)), self.zoom)
 
@@ -400,7 +412,7 @@ class CanvasView(QGraphicsView):
             self._space = False
             self._show_cursor(None)
 
-    def focusNextPrevChild(self, next: bool) -> bool:  # noqa: N802, FBT001
+    def focusNextPrevChild(self, next: bool) -> bool:  # noqa: N802
         """Tab adds a node; it does not leave the canvas."""
         return False
 
@@ -422,6 +434,8 @@ class CanvasView(QGraphicsView):
     # Painting
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        if not self._placed:
+            self._place()
         if self.zoom >= OVERVIEW_BELOW:
             super().paintEvent(event)
             return
@@ -483,7 +497,9 @@ class CanvasView(QGraphicsView):
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         super().resizeEvent(event)
-        self.moved.emit()
+        before, now = event.oldSize(), event.size()
+        if self._placed and before.isValid():
+            self.pan((now.width() - before.width()) / 2, (now.height() - before.height()) / 2)
 
 
 class _Saying(QLabel):

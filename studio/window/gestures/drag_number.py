@@ -11,7 +11,7 @@ from studio.graph.graph import Value
 from studio.graph.spec import Input, Number
 from studio.window.canvas.layout import Place
 from studio.window.canvas.node_item import NodeItem
-from studio.window.canvas.values import fit_number, value_of
+from studio.window.canvas.values import fit_number, step_of, value_of
 from studio.window.gestures.gesture import Gesture, Pointer
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class DragNumber(Gesture):
             left = self._item.pos().x() + self._place.x
             share = min(max((at.scene.x() - left) / self._place.width, 0.0), 1.0)
             return fit_number(self._input, control.low + share * (control.high - control.low), snap=not at.alt)
-        step = control.step or (1.0 if self._input.type.name == "Int" else 0.01)
+        step = step_of(self._input)
         speed = 10.0 if at.shift else 0.1 if at.alt else 1.0
         away = at.view.x() - self.start.view.x()
         return fit_number(self._input, self._first + round(away / _PIXELS_A_STEP) * step * speed, snap=not at.alt)

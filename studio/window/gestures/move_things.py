@@ -82,7 +82,9 @@ class MoveThings(Gesture):
         self._frames = {id: graph.frames[id].position for id in canvas.selected_frames if id in graph.frames}
         self._notes = {id: graph.notes[id].position for id in canvas.selected_notes if id in graph.notes}
         carried = {id for frame in self._frames for id in carried_by(graph, frame)} | set(canvas.selected_nodes)
-        self._nodes = {id: graph.nodes[id].position for id in carried if id in graph.nodes and not graph.nodes[id].pinned}
+        self._nodes = {
+            id: graph.nodes[id].position for id in carried if id in graph.nodes and not graph.nodes[id].pinned
+        }
 
     def _edit(self, dx: float, dy: float) -> AnyEdit:
         graph = self.view.canvas.graph

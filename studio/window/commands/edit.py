@@ -1,0 +1,84 @@
+"""The Edit menu."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtWidgets import QApplication
+
+from studio.app.clipboard import copy, paste
+from studio.graph.edits import AnyEdit, Batch, RemoveNodes, SetFrame, SetNote
+from studio.graph.errors import WirelightError
+from studio.graph.graph import Point
+from studio.window.canvas.scene import Key
+
+if TYPE_CHECKING:
+    from studio.window.main_window import MainWindow
+
+
+class EditCommands:
+    """Undo, the clipboard, and selecting."""
+
+    def __init__(self, window: MainWindow) -> None:
+        self._window = window
+
+    def undo(self) -> None:
+        self._window.editing.close()
+        self._window.scene.history.undo()
+
+    def redo(self) -> None:
+        self._window.editing.close()
+        self._window.scene.history.redo()
+
+    def cut(self) -> None:
+        self.copy()
+        self.delete()
+
+    def copy(self) -> None:
+        scene = self._window.scene
+        text = copy(scene.graph, scene.selected_nodes, scene.selected_frames, scene.selected_notes)
+        QApplication.clipboard().setText(text)
+
+    def paste(self) -> None:
+        self._paste(QApplication.clipboard().text(), self._window.paste_place())
+
+    def paste_connected(self) -> None:
+        self._paste(QApplication.clipboard().text(), self._window.paste_place(), connected=True)
+
+    def duplicate(self) -> None:
+        scene = self._window.scene
+        text = copy(scene.graph, scene.selected_nodes, scene.selected_frames, scene.selected_notes)
+        self._paste(text, None)
+
+    def delete(self) -> None:
+        scene = self._window.scene
+        edits: list[AnyEdit] = []
+        if scene.selected_nodes:
+            edits.append(RemoveNodes(scene.selected_nodes))
+        edits.extend(SetFrame(id, None) for id in scene.selected_frames)
+        edits.extend(SetNote(id, None) for id in scene.selected_notes)
+        if edits:
+            self._window.view.apply(edits[0] if len(edits) == 1 else Batch(tuple(edits), "Delete"))
+
+    def select_all(self) -> None:
+        scene = self._window.scene
+        everything: set[Key] = {("node", id) for id in scene.nodes}
+        everything |= {("frame", id) for id in scene.frames} | {("note", id) for id in scene.notes}
+        scene.select(everything)
+
+    def select_none(self) -> None:
+        self._window.scene.select(())
+
+    def _paste(self, text: str, at: Point | None, *, connected: bool = False) -> None:
+        scene = self._window.scene
+        try:
+            pasted = paste(text, scene.graph, at, connected=connected)
+        except WirelightError as error:
+            self._window.complain(error)
+            return
+        if self._window.view.apply(pasted.edit):
+            scene.select(
+                [("node", id) for id in pasted.nodes]
+                + [("frame", id) for id in pasted.frames]
+                + [("note", id) for id in pasted.notes]
+            )
