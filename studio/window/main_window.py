@@ -83,7 +83,7 @@ class MainWindow(QMainWindow):
         self._files = FileCommands(self)
         self._graph = GraphCommands(self)
         sets = (self._files, EditCommands(self), self._graph, RunCommands(self), ViewCommands(self))
-        self.actions = Actions(self, self.view, Keymap.of(settings), sets, self.state)
+        self.commands = Actions(self, self.view, Keymap.of(settings), sets, self.state)
         self._refresh_timer = self._single_shot(0, self._refresh)
         self._state_timer = self._single_shot(_KEEP_STATE_MS, self._keep_state)
         self._build()
@@ -96,8 +96,8 @@ class MainWindow(QMainWindow):
     def _build(self) -> None:
         menus = QMenuBar()
         self.top = TopBar(self.theme, menus)
-        self.actions.fill(menus, self._extend_menu)
-        self.top.bind(*(self.actions[one] for one in (Command.RUN, Command.CANCEL, Command.PAUSE, Command.RESUME)))
+        self.commands.fill(menus, self._extend_menu)
+        self.top.bind(*(self.commands[one] for one in (Command.RUN, Command.CANCEL, Command.PAUSE, Command.RESUME)))
         self.setMenuWidget(self.top)
         self.tabs = QTabBar()
         self.tabs.setDocumentMode(True)
@@ -519,13 +519,13 @@ class MainWindow(QMainWindow):
             self._refresh_timer.start()
 
     def _refresh(self) -> None:
-        self.actions.refresh()
+        self.commands.refresh()
         for name, command in (
             ("viewer", Command.SHOW_VIEWER),
             ("log", Command.SHOW_LOG),
             ("queue", Command.SHOW_QUEUE),
         ):
-            self.actions[command].setChecked(self.docks[name].isVisible())
+            self.commands[command].setChecked(self.docks[name].isVisible())
         self.refresh_documents()
         self.bottom.show_hints(self._hints())
         self._state_timer.start()
@@ -555,7 +555,15 @@ class MainWindow(QMainWindow):
         from studio.library.models import find_models
 
         try:
-            return [Row(one.name, one.name, one.family or "", str(one.path)) for one in find_models(kind)]
+            return [
+                Row(
+                    one.name,
+                    one.name,
+                    "comes with Wirelight" if one.starter else f"{one.size / 2**30:.2f} GB",
+                    str(one.path),
+                )
+                for one in find_models(kind)
+            ]
         except WirelightError as error:
             self.complain(error)
             return []

@@ -38,7 +38,7 @@ class FrameItem(QGraphicsItem):
     def boundingRect(self) -> QRectF:  # noqa: N802 - Qt's name
         return QRectF(-2, -2, self.frame.size[0] + 4, self.frame.size[1] + 4)
 
-    def show(self, frame: Frame) -> None:
+    def show_frame(self, frame: Frame) -> None:
         if frame.size != self.frame.size:
             self.prepareGeometryChange()
         self.frame = frame
@@ -91,7 +91,7 @@ class NoteItem(QGraphicsItem):
     def boundingRect(self) -> QRectF:  # noqa: N802 - Qt's name
         return QRectF(-2, -2, self.note.size[0] + 4, self.note.size[1] + 4)
 
-    def show(self, note: Note) -> None:
+    def show_note(self, note: Note) -> None:
         if note.size != self.note.size:
             self.prepareGeometryChange()
         if note.text != self.note.text or note.size != self.note.size:

@@ -76,8 +76,8 @@ class Overview:
         right = bottom = float("-inf")
         for rects in self._rects.values():
             for rect in rects:
-                x1, y1, x2, y2 = rect.getCoords()  # type: ignore[misc]
-                left, top, right, bottom = min(left, x1), min(top, y1), max(right, x2), max(bottom, y2)
+                left, top = min(left, rect.left()), min(top, rect.top())
+                right, bottom = max(right, rect.right()), max(bottom, rect.bottom())
         return QRectF(left, top, right - left, bottom - top) if left <= right else QRectF()
 
     def rect_of(self, id: NodeId) -> QRectF | None:

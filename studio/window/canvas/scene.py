@@ -182,7 +182,8 @@ class CanvasScene(QGraphicsScene):
     def content(self) -> QRectF:
         """The smallest rectangle around everything, null where there is nothing."""
         bounds = self.overview.bounds()
-        for item in (*self.frames.values(), *self.notes.values()):
+        others: list[FrameItem | NoteItem] = [*self.frames.values(), *self.notes.values()]
+        for item in others:
             bounds |= QRectF(item.pos(), _size(item))
         return bounds
 
@@ -466,18 +467,24 @@ class CanvasScene(QGraphicsScene):
         return {input.node, output.node}
 
     def _show_links(self, ids: Iterable[NodeId]) -> None:
-        for id in ids:
+        """Show which inputs are fed; where a generic node passes a type on, all that hangs on it changes its colour too."""
+        waiting, seen = list(ids), set()
+        while waiting:
+            id = waiting.pop()
             item = self.nodes.get(id)
-            if item is None:
+            if item is None or id in seen:
                 continue
+            seen.add(id)
             changed = item.show_links(frozenset(self._fed_by.get(id, ())))
             if item.spec_missing:
                 self._refresh_node(id)
-            generic = any(one.type.variable for one in (*item.spec.inputs, *item.spec.outputs))
+            generic = _is_generic(item.spec)
+            if generic:
+                waiting.extend(input.node for input in self._feeds.get(id, ()))
+                item.update()
             if changed or item.spec_missing or generic:
                 self._place_node(item)
                 self._place_wires(id)
-                item.update()
 
     def _place_wires(self, id: NodeId) -> None:
         for input in self.touching(id):
@@ -506,7 +513,7 @@ class CanvasScene(QGraphicsScene):
                 self.selected.discard(("frame", id))
                 self.removeItem(self.frames.pop(id))
         elif item is not None:
-            item.show(frame)
+            item.show_frame(frame)
         else:
             item = self.frames[id] = FrameItem(id, frame, self.theme)
             self.addItem(item)
@@ -518,7 +525,7 @@ class CanvasScene(QGraphicsScene):
                 self.selected.discard(("note", id))
                 self.removeItem(self.notes.pop(id))
         elif item is not None:
-            item.show(note)
+            item.show_note(note)
         else:
             item = self.notes[id] = NoteItem(id, note, self.theme)
             self.addItem(item)
@@ -535,6 +542,10 @@ def _size(item: Thing) -> QSizeF:
     if isinstance(item, NodeItem):
         return QSizeF(item.layout.width, item.layout.height)
     return QSizeF(*item.size)
+
+
+def _is_generic(spec: NodeSpec) -> bool:
+    return any(one.type.variable for one in spec.outputs)
 
 
 def _edge(item: NodeItem, *, right: bool) -> tuple[float, float]:

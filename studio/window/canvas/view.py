@@ -81,7 +81,7 @@ class CanvasView(QGraphicsView):
         super().__init__(parent)
         self.canvas = scene
         self.zoom = 1.0
-        self.edit_value: Callable[[NodeItem, Input, QPointF | None], None] = lambda item, input, at: None
+        self.edit_value: Callable[[NodeItem, Input, QPointF | None], None] = lambda item, declared, at: None
         self._gesture: Gesture | None = None
         self._space = False
         self._hot: NodeItem | None = None
@@ -507,6 +507,7 @@ class _Saying(QLabel):
 
     def __init__(self, view: CanvasView) -> None:
         super().__init__(view.viewport())
+        self._view = view
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setWordWrap(True)
         self.setMaximumWidth(320)
@@ -529,7 +530,7 @@ class _Saying(QLabel):
         if words != self.text():
             self.setText(words)
         self.adjustSize()
-        room = self.parentWidget().size()
+        room = self._view.viewport().size()
         x = min(round(at.x()) + 16, room.width() - self.width() - 4)
         y = min(round(at.y()) + 18, room.height() - self.height() - 4)
         self.move(x, y)

@@ -26,6 +26,8 @@ class Wire:
 
     def __init__(self, x1: float, y1: float, x2: float, y2: float, color: QColor) -> None:
         self.color = color
+        self.cells: tuple[int, int, int, int] | None = None
+        """First and last column and row of the index; None for a wire that is too long for it."""
         self.place(x1, y1, x2, y2)
 
     def place(self, x1: float, y1: float, x2: float, y2: float) -> None:
@@ -133,7 +135,7 @@ class WireLayer(QGraphicsItem):
         return found
 
     def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
-        area: QRectF = option.exposedRect  # type: ignore[attr-defined]
+        area: QRectF = option.exposedRect
         scale = painter.transform().m11() / painter.device().devicePixelRatio()
         by_color: dict[int, list[Wire]] = {}
         for _, wire in self.near(area.left(), area.top(), area.right(), area.bottom()):
@@ -165,7 +167,7 @@ class WireLayer(QGraphicsItem):
         first_row, last_row = int(wire.top // _CELL), int(wire.bottom // _CELL)
         if (last_column - first_column + 1) * (last_row - first_row + 1) > _MOST_CELLS:
             self._long[input] = wire
-            wire.cells: tuple[int, int, int, int] | None = None
+            wire.cells = None
             return
         wire.cells = (first_column, first_row, last_column, last_row)
         cells = self._cells

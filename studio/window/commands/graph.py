@@ -252,7 +252,7 @@ class GraphCommands:
         if found is not None:
             if key_of(found.item) not in scene.selected:
                 scene.select({key_of(found.item)})
-            window.actions.refresh()
+            window.commands.refresh()
             groups: tuple[tuple[Command, ...], ...] = (
                 (Command.RUN_TO_HERE,),
                 (Command.RENAME, Command.BYPASS, Command.MUTE, Command.COLLAPSE),
@@ -271,7 +271,7 @@ class GraphCommands:
         for group in groups:
             menu.addSeparator()
             for command in group:
-                action = window.actions[command]
+                action = window.commands[command]
                 if action.isEnabled():
                     menu.addAction(action)
         menu.popup(screen)

@@ -58,7 +58,7 @@ class ViewCommands:
 
     def show_palette(self) -> None:
         window = self._window
-        window.actions.refresh()
+        window.commands.refresh()
 
         def find(text: str) -> list[Row]:
             words = text.lower().split()
@@ -66,7 +66,7 @@ class ViewCommands:
             for action in ACTIONS:
                 title = action.title.rstrip("\u2026")
                 if all(word in f"{title} {action.menu} {action.help}".lower() for word in words):
-                    shown = window.actions[action.id]
+                    shown = window.commands[action.id]
                     keys = shown.shortcut().toString()
                     rows.append(Row(f"{action.menu}: {title}", action.id, keys, action.help, enabled=shown.isEnabled()))
             typed = text.lower()
@@ -75,7 +75,7 @@ class ViewCommands:
         picker = Picker(
             window.theme, find, hint="What do you want to do?", name="All commands", width=480, parent=window
         )
-        picker.chosen.connect(lambda command: window.actions[command].trigger())
+        picker.chosen.connect(lambda command: window.commands[command].trigger())
         middle = window.mapToGlobal(window.rect().center())
         middle.setX(middle.x() - 240)
         middle.setY(window.mapToGlobal(window.rect().topLeft()).y() + 88)
@@ -98,7 +98,7 @@ class ViewCommands:
     def _shortcuts(self) -> str:
         lines = ["| | |", "|---|---|"]
         for action in ACTIONS:
-            keys = [key.toString() for key in self._window.actions[action.id].shortcuts()]
+            keys = [key.toString() for key in self._window.commands[action.id].shortcuts()]
             if keys:
                 lines.append(f"| {action.title} | {' or '.join(keys)} |")
         lines += [

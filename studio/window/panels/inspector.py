@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
@@ -33,7 +35,7 @@ class Inspector(QScrollArea):
         self._scene: CanvasScene | None = None
         self._node: NodeId | None = None
         self._fields: dict[str, _Field] = {}
-        self._stop = lambda: None
+        self._stop: Callable[[], None] = lambda: None
         self._build(None)
 
     def show_scene(self, scene: CanvasScene) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
@@ -39,8 +40,8 @@ class QueuePanel(QScrollArea):
             column.addLayout(self._row(current.title or "Untitled", words, "running", (("Cancel", queue.cancel),)))
         waiting = queue.waiting() if queue is not None else ()
         for run in waiting:
-            remove = (("Remove", lambda id=run.id: queue.remove(id) if queue is not None else False),)
-            column.addLayout(self._row(run.title or "Untitled", "waiting", "secondary", remove))
+            remove = partial(queue.remove, run.id) if queue is not None else bool
+            column.addLayout(self._row(run.title or "Untitled", "waiting", "secondary", (("Remove", remove),)))
         ended = queue.ended()[-_ENDED_SHOWN:] if queue is not None else ()
         for run in reversed(ended):
             token = {"finished": "ok", "failed": "error"}.get(str(run.state), "secondary")
