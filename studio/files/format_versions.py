@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
+from studio.files.json_text import Numbering
+
 VERSION: Final = 1
 """Of the files that we write."""
 
@@ -28,16 +30,14 @@ def _from_0(plain: _Plain) -> _Plain:
     if not isinstance(nodes, list) or not isinstance(links, list):
         return plain
     named: dict[str, _Plain] = {}
+    numbering = Numbering("{name}_{count}")
     for node in nodes:
         if not isinstance(node, dict) or not isinstance(node.get("id"), str):
             return plain
         block: _Plain = node
-        id: str = block["id"]
-        name, count = id, 1
-        while name in named:
-            count += 1
-            name = f"{id}_{count}"
-        named[name] = {_NAMES_0.get(key, key): held for key, held in block.items() if key != "id"}
+        named[numbering.free(block["id"], named)] = {
+            _NAMES_0.get(key, key): held for key, held in block.items() if key != "id"
+        }
     odd = [link for link in links if not _linked_0(link, named)]
     kept = {name: held for name, held in plain.items() if name != "links"}
     return {**kept, "nodes": named, **({"links": odd} if odd else {})}

@@ -6,7 +6,7 @@ import gc
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from json.encoder import encode_basestring
 from typing import Any, Final
@@ -14,8 +14,10 @@ from typing import Any, Final
 from studio.graph.errors import CodecError
 from studio.graph.graph import Value
 
-MOST_BYTES: Final = 128 * 2**20
-"""Of one file. A larger one is refused, and none is written: a workflow of 100,000 nodes takes a third of it."""
+MOST_BYTES: Final = 64 * 2**20
+"""Of one file. A larger one is refused unread, and none is written: a workflow of 100,000 nodes takes a third of it."""
+MOST_VALUES: Final = 2_000_000
+"""In one file, as `count_values` counts. Opening that many takes a few seconds and half a gigabyte."""
 MOST_NESTED: Final = 200
 """Levels within one value; the codec refuses deeper ones as well."""
 _WIDTH: Final = 100
@@ -58,6 +60,29 @@ def no_collection() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+def count_values(text: str) -> int:
+    """At most how many values a JSON text holds: a quick count that takes separators within strings for real ones."""
+    return text.count(",") + text.count("{") + text.count("[")
+
+
+class Numbering:
+    """Names made unique by a number at their end, in constant time however many there are of one name."""
+
+    def __init__(self, pattern: str) -> None:
+        """`pattern` holds `{name}` and `{count}`."""
+        self._pattern = pattern
+        self._counts: dict[str, int] = {}
+
+    def free(self, name: str, taken: Container[str]) -> str:
+        """`name`, or where that is taken, the next free one made from it."""
+        made, count = name, self._counts.get(name, 1)
+        while made in taken:
+            count += 1
+            made = self._pattern.format(name=name, count=count)
+        self._counts[name] = count
+        return made
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from studio import __version__
 from studio.files import media
 from studio.files.atomic import write_atomically
 from studio.files.format_versions import VERSION, migrate
-from studio.files.json_text import MOST_BYTES, NotFinite, lay_out, no_collection, parse
+from studio.files.json_text import MOST_BYTES, MOST_VALUES, NotFinite, count_values, lay_out, no_collection, parse
 from studio.files.workflow_from_plain import workflow_from_plain
 from studio.files.workflow_to_plain import workflow_to_plain
 from studio.graph.errors import CodecError, WorkflowUnreadable, WriteFailed
@@ -49,12 +49,11 @@ def to_text(workflow: Workflow) -> str:
 
 def write_workflow(workflow: Workflow, path: Path | str) -> None:
     """Write a workflow file, whole or not at all. Raises `WriteFailed`, and `CodecError` as `to_text` does."""
-    data = to_text(workflow).encode()
-    if len(data) > MOST_BYTES:
+    text = to_text(workflow)
+    data = text.encode()
+    if (what := _too_large(len(data), count_values(text))) is not None:
         raise WriteFailed(
-            path,
-            f"The workflow takes {len(data) / 2**20:.0f} MB, and {MOST_BYTES // 2**20} MB is the most that can be opened again.",
-            mend="Take large texts and pictures out of its parameters.",
+            path, f"{what} It could not be opened again.", mend="Take large lists and texts out of its parameters."
         )
     write_atomically(path, data)
 
@@ -73,6 +72,8 @@ def read_workflow(path: Path | str) -> Opened:
 
 def from_text(text: str, name: Path | str) -> Opened:
     """The workflow that a text describes. `name` stands for the file in errors. Raises `WorkflowUnreadable`."""
+    if (what := _too_large(len(text), count_values(text))) is not None:
+        raise WorkflowUnreadable(name, what, mend="Choose a workflow file.")
     plain = _parsed(text, name)
     version, program = _header(plain, name)
     try:
@@ -100,13 +101,17 @@ def _content(path: Path) -> bytes:
             data = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise _cannot_read(path, error) from error
-    if len(data) > MOST_BYTES:
-        raise WorkflowUnreadable(
-            path,
-            f"The file has more than the {MOST_BYTES // 2**20} MB that a workflow may have.",
-            mend="Choose a workflow file.",
-        )
+    if (what := _too_large(len(data), 0)) is not None:
+        raise WorkflowUnreadable(path, what, mend="Choose a workflow file.")
     return data
+
+
+def _too_large(size: int, values: int) -> str | None:
+    if size > MOST_BYTES:
+        return f"This is larger than the {MOST_BYTES // 2**20} MB that a workflow may have."
+    if values > MOST_VALUES:
+        return f"This holds more than the {MOST_VALUES:,} values that a workflow may have."
+    return None
 
 
 def _cannot_read(path: Path, error: OSError) -> WorkflowUnreadable:

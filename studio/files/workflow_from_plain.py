@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
-from studio.files.json_text import MOST_NESTED, NotFinite, Repeated
+from studio.files.json_text import MOST_NESTED, NotFinite, Numbering, Repeated
 from studio.graph.errors import CodecError, DocumentError
 from studio.graph.graph import (
     Frame,
@@ -32,6 +32,8 @@ HEADER: Final = ("format", "version", "program")
 LEFT_OUT: Final = "left_out"
 """Key of a workflow's `extra` under which a reader keeps what it could not use, by its place in the file."""
 _MOST_WARNINGS: Final = 200
+_MOST_DOTS: Final = 8
+"""In the name of a node that should have none."""
 
 _Plain: TypeAlias = dict[str, Any]
 _Reading: TypeAlias = Callable[[object], Any]
@@ -148,7 +150,7 @@ def workflow_from_plain(plain: Mapping[str, Any]) -> tuple[Workflow, tuple[str, 
         SubgraphId(id): reader.subgraph(block, where)
         for _, id, block, where in reader.blocks(fields.get("subgraphs", {}), "subgraphs")
     }
-    graph = reader.graph(fields, "", subgraphs)
+    graph, _ = reader.graph(fields, "", subgraphs)
     view = reader.view(fields["view"]) if "view" in fields else None
     kept = reader.kept(extra) or empty()
     return Workflow(graph, fields.get("title", ""), fields.get("description", ""), view, kept), reader.sentences()
@@ -159,12 +161,12 @@ class _Reader:
 
     def __init__(self) -> None:
         self._warnings: list[str] = []
+        self._more = 0
         self._left_out: _Plain = {}
+        self._places = Numbering("{name} ({count})")
 
     def sentences(self) -> tuple[str, ...]:
-        more = len(self._warnings) - _MOST_WARNINGS
-        shown = self._warnings[:_MOST_WARNINGS]
-        return (*shown, f"And {more} more of this kind.") if more > 0 else tuple(shown)
+        return (*self._warnings, f"And {self._more} more of this kind.") if self._more else tuple(self._warnings)
 
     def kept(self, extra: Mapping[str, Value]) -> Mapping[str, Value]:
         """Unknown keys together with what was left out now and in earlier readings."""
@@ -172,27 +174,23 @@ class _Reader:
             return extra
         earlier = extra.get(LEFT_OUT)
         left_out = dict(earlier) if isinstance(earlier, dict) else {} if earlier is None else {LEFT_OUT: earlier}
+        numbering = Numbering("{name} ({count})")
         for place, value in self._left_out.items():
-            name, count = place, 1
-            while name in left_out:
-                count += 1
-                name = f"{place} ({count})"
-            left_out[name] = value
+            left_out[numbering.free(place, left_out)] = value
         return {**extra, LEFT_OUT: left_out}
 
     def _warn(self, place: str, what: str) -> None:
-        self._warnings.append(f"{place}: {what}" if place else what)
+        if len(self._warnings) < _MOST_WARNINGS:
+            self._warnings.append(f"{place}: {what}" if place else what)
+        else:
+            self._more += 1
 
     def _leave_out(self, place: str, held: object, what: str) -> None:
         self._warn(place, f"{what} It was left out.")
         self._keep(place, held)
 
     def _keep(self, place: str, held: object) -> None:
-        name, count = place, 1
-        while name in self._left_out:
-            count += 1
-            name = f"{place} ({count})"
-        self._left_out[name] = self.value(held, place)
+        self._left_out[self._places.free(place, self._left_out)] = self.value(held, place)
 
     def value(self, held: Value, place: str, depth: int = 0) -> Value:
         """Plain data: what is not finite as its text, of repeated keys the last."""
@@ -236,32 +234,27 @@ class _Reader:
     def blocks(self, plain: Mapping[str, Any], place: str) -> Iterator[tuple[str, str, _Plain, str]]:
         """Named blocks: name in the file, id, block, and place. A name that cannot be an id is changed to one that can."""
         taken = set(plain)
+        numbering = Numbering("{name}_{count}")
         for name, held in self._once(plain, place):
             where = f"{place}.{name}"
-            if isinstance(held, dict):
-                yield name, self._id(name, where, taken), held, where
-            else:
+            if not isinstance(held, dict):
                 self._leave_out(where, held, f"Expected an object, found {_describe(held)}.")
-
-    def _id(self, name: str, place: str, taken: set[str]) -> str:
-        try:
-            return check_id(name)
-        except DocumentError:
-            stem = _UNFIT.sub("_", name)[:150].strip("_") or "unnamed"
-        fit, count = stem, 1
-        while fit in taken:
-            count += 1
-            fit = f"{stem}_{count}"
-        taken.add(fit)
-        self._warn(place, f"This cannot be a name. It is called '{fit}' now.")
-        return fit
+                continue
+            id = name
+            if not _is_id(name):
+                id = numbering.free(_UNFIT.sub("_", name[:1000])[:150].strip("_") or "unnamed", taken)
+                taken.add(id)
+                self._warn(where[:1000], f"This cannot be a name. It is called '{id}' now.")
+            yield name, id, held, where
 
     def view(self, plain: Mapping[str, Any]) -> View:
         fields, extra = self.fields(plain, "view", VIEW_FIELDS)
         return View(**fields, extra=extra or empty())
 
-    def graph(self, fields: _Plain, place: str, subgraphs: Mapping[SubgraphId, Subgraph]) -> Graph:
-        """A graph from the fields of the block that holds it."""
+    def graph(
+        self, fields: _Plain, place: str, subgraphs: Mapping[SubgraphId, Subgraph]
+    ) -> tuple[Graph, Mapping[str, NodeId]]:
+        """A graph from the fields of the block that holds it, and ids by the names that the file uses."""
         inside = f"{place}." if place else ""
         nodes: dict[NodeId, Node] = {}
         feeds: dict[NodeId, Mapping[str, Any]] = {}
@@ -269,7 +262,7 @@ class _Reader:
         for name, id, block, where in self.blocks(fields.get("nodes", {}), f"{inside}nodes"):
             names[name] = NodeId(id)
             nodes[NodeId(id)], feeds[NodeId(id)] = self._node(block, where)
-        return Graph(
+        graph = Graph(
             nodes=nodes,
             links=self._links(feeds, names, f"{inside}nodes"),
             frames={
@@ -283,6 +276,7 @@ class _Reader:
             subgraphs=subgraphs,
             extra=self.value(fields["extra"], f"{inside}extra") if fields.get("extra") else empty(),
         )
+        return graph, names
 
     def _node(self, block: _Plain, place: str) -> tuple[Node, Mapping[str, Any]]:
         fields, extra = self.fields(block, place, NODE_FIELDS)
@@ -299,11 +293,10 @@ class _Reader:
     ) -> dict[Socket, Socket]:
         """`feeds`: what each node's block names for its inputs. `names`: ids by the names that the file uses."""
         links: dict[Socket, Socket] = {}
-        odd = [name for name, id in names.items() if name != id]
         for id, inputs in feeds.items():
             for name, text in self._once(inputs, f"{place}.{id}.inputs") if inputs else ():
                 where = f"{place}.{id}.inputs.{name}"
-                output = _output(text, names, odd)
+                output = _output(text, names)
                 if output is None or not name:
                     self._leave_out(where, text, f"Expected node.output, found {_describe(text)}.")
                 elif output.node not in feeds:
@@ -325,24 +318,25 @@ class _Reader:
     def subgraph(self, block: _Plain, place: str) -> Subgraph:
         """The definition that a block holds."""
         fields, extra = self.fields(block, place, SUBGRAPH_FIELDS)
-        graph = self.graph(fields, place, {})
+        graph, names = self.graph(fields, place, {})
         return Subgraph(
             title=fields.get("title", ""),
             graph=graph,
-            inputs=self._ports(fields.get("inputs", []), f"{place}.inputs", graph),
-            outputs=self._ports(fields.get("outputs", []), f"{place}.outputs", graph),
+            inputs=self._ports(fields.get("inputs", []), f"{place}.inputs", names),
+            outputs=self._ports(fields.get("outputs", []), f"{place}.outputs", names),
             doc=fields.get("doc", ""),
             extra=extra or empty(),
         )
 
-    def _ports(self, plain: list[Any], place: str, graph: Graph) -> tuple[Port, ...]:
+    def _ports(self, plain: list[Any], place: str, names: Mapping[str, NodeId]) -> tuple[Port, ...]:
         ports: dict[str, Port] = {}
+        there = set(names.values())
         for at, held in enumerate(plain):
             where = f"{place}[{at}]"
             fields, extra = self.fields(held, where, PORT_FIELDS) if isinstance(held, dict) else ({}, {})
             name, ends = fields.get("name", ""), fields.get("inner", [])
-            sockets = [_output(text, {}, ()) for text in ends]
-            inner = tuple(end for end in sockets if end is not None and end.node in graph.nodes)
+            sockets = [_output(text, names) for text in ends]
+            inner = tuple(end for end in sockets if end is not None and end.node in there)
             if not name or not inner:
                 self._leave_out(where, held, "This port has no name, or leads to nothing that is there.")
             elif name in ports:
@@ -354,15 +348,25 @@ class _Reader:
         return tuple(ports.values())
 
 
-def _output(text: object, names: Mapping[str, NodeId], odd: Sequence[str]) -> Socket | None:
-    """The socket that a text names. `odd` are names that had to be changed: they may hold dots."""
-    for name in odd:
-        if isinstance(text, str) and text.startswith(f"{name}.") and len(text) > len(name) + 1:
-            return Socket(names[name], text[len(name) + 1 :])
+def _is_id(name: str) -> bool:
     try:
-        return Socket.from_plain(text)
-    except CodecError:
+        check_id(name)
+    except DocumentError:
+        return False
+    return True
+
+
+def _output(text: object, names: Mapping[str, NodeId]) -> Socket | None:
+    """The socket that a text names, by the ids that belong to the names in the file. These may hold dots; the longest one counts."""
+    if not isinstance(text, str):
         return None
+    parts = text.split(".", _MOST_DOTS)
+    for count in range(len(parts) - 1, 0, -1):
+        node, output = ".".join(parts[:count]), ".".join(parts[count:])
+        if node in names and output:
+            return Socket(names[node], output)
+    node, _, output = text.partition(".")
+    return Socket(NodeId(node), output) if node and output else None
 
 
 def _describe(held: object) -> str:

@@ -427,15 +427,32 @@ def test_a_file_larger_than_any_workflow_is_refused_at_once(tmp_path: Path) -> N
     path = tmp_path / "huge.json"
     with path.open("wb") as file:
         file.truncate(MOST_BYTES * 20)
-    with pytest.raises(WorkflowUnreadable, match="128 MB"):
+    with pytest.raises(WorkflowUnreadable, match="larger than the 64 MB"):
         read_workflow(path)
+
+
+def test_more_values_than_any_workflow_has_are_refused_at_once() -> None:
+    with pytest.raises(WorkflowUnreadable, match="more than the 2,000,000 values"):
+        from_text(file_of(x=[]).replace("[]", f"[{'[],' * 1_000_001}0]"), "file")
+
+
+def test_a_great_many_oddities_are_read_in_one_go() -> None:
+    """Each of these took minutes where names are made unique one by one."""
+    count = 50_000
+    same = '"a": {"type": "x"},' * count
+    blank = "".join(f'"{" " * (at % 100)}{at % 7}!{"?" * (at % 977)}": {{}},' for at in range(count // 5))
+    gone = "".join(f'"i{at}": "gone.x",' for at in range(count))
+    text = f'{{"format": "wirelight", "version": 1, "nodes": {{{same}{blank}"b": {{"type": "x", "inputs": {{{gone}"i": 0}}}}}}}}'
+    opened = from_text(text, "file")
+    assert len(opened.workflow.extra["left_out"]) > count * 2 - 10
+    assert opened.warnings[-1].endswith("more of this kind.")
 
 
 def test_no_file_is_written_that_could_not_be_opened_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workflow_file, "MOST_BYTES", 2**20)
     path = tmp_path / "w.json"
     workflow = Workflow(Graph(nodes={SAMPLER: Node("x", {"text": "a" * 2**20})}))
-    with pytest.raises(WriteFailed, match="can be opened again"):
+    with pytest.raises(WriteFailed, match="could not be opened again"):
         write_workflow(workflow, path)
     assert not path.exists()
 
