@@ -35,6 +35,7 @@ from studio.worker.outbox import Outbox
 from studio.worker.previews import Previews, put, whole
 from studio.worker.printed import Printed
 from studio.worker.reports import PictorialOutputs, RunReport
+from studio.worker.warm import IDLE, Warmth
 
 
 class Jobs:
@@ -57,6 +58,7 @@ class Jobs:
         self._printed = printed
         self._pictures = pictures
         self._insistence = Insistence()
+        self._warmth = Warmth(with_torch=loaded.with_torch)
         self._runs: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
         self._fetches: queue.SimpleQueue[Fetch] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -99,7 +101,7 @@ class Jobs:
 
     def work(self) -> None:
         """Run what is asked for."""
-        while (asked := self._runs.get()) is not None:
+        while (asked := self._next()) is not None:
             graph = self._changed(asked)
             with self._lock:
                 begins = graph is not None and asked.run in self._waiting
@@ -109,6 +111,14 @@ class Jobs:
                     self._engine.announce(asked.run)
             if begins and graph is not None:
                 self._run(asked, graph)
+
+    def _next(self) -> Run | None:
+        while not self._warmth.complete:
+            try:
+                return self._runs.get(timeout=IDLE)
+            except queue.Empty:
+                self._warmth.more()
+        return self._runs.get()
 
     def _cancel(self, run: RunId) -> None:
         with self._lock:

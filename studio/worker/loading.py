@@ -32,6 +32,7 @@ class Loaded:
     devices: tuple[Device, ...]
     device: str
     out: Path
+    with_torch: bool
 
 
 def load(configure: Configure, modules: Sequence[str]) -> Loaded:
@@ -63,7 +64,7 @@ def load(configure: Configure, modules: Sequence[str]) -> Loaded:
         devices=devices,
         memory=(memory or 0) // _SHARE if configure.memory is None else configure.memory,
     )
-    return Loaded(engine, found, listed, device, places().outputs)
+    return Loaded(engine, found, listed, device, places().outputs, with_torch=not modules)
 
 
 def _chosen(modules: Sequence[str]) -> Registry:

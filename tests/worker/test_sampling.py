@@ -1,0 +1,65 @@
+"""The worker with everything it has: torch, the nodes of the program, a starter model."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from studio.app.supervisor import Supervisor, WorkerDied
+from studio.files.workflow_file import read_workflow
+from studio.graph.edits import SetParameter
+from studio.graph.graph import Graph, NodeId
+from studio.protocol.messages import Configure, NodeFailed, OutputWritten, Ready, Stepped
+from studio.protocol.process import ProcessChannel
+from studio.resources import resource
+from tests.worker.conftest import Room
+
+STEPS = 3
+SAMPLER = NodeId("sampler")
+
+
+@pytest.fixture
+def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
+    """A supervisor as the window has it."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # the model is so small that threads only wait for each other
+    room = Room(tmp_path)
+    configure = Configure(out=str(tmp_path / "outputs"), disk=0)
+
+    def open_channel() -> ProcessChannel:
+        room.channels.append(ProcessChannel(configure))
+        return room.channels[-1]
+
+    room.supervisor = Supervisor(open_channel, room._hear)
+    room.supervisor.start()
+    yield room
+    room.supervisor.stop()
+
+
+def text_to_image() -> Graph:
+    graph = read_workflow(resource("templates", "text-to-image.json")).workflow.graph
+    return SetParameter(SAMPLER, "steps", STEPS).apply(graph)[0]
+
+
+def test_a_worker_killed_while_it_samples(studio: Room, tmp_path: Path) -> None:
+    graph = text_to_image()
+    killed = studio.supervisor.run(graph, out=str(tmp_path / "killed"))
+    studio.until(lambda: studio.of(Stepped, killed), 120)
+    os.kill(studio.pid, signal.SIGKILL)
+    assert studio.end_of(killed) == "failed"
+    (failed,) = studio.of(NodeFailed, killed)
+    assert (failed.node, failed.type) == (SAMPLER, "sample/Sample")
+    assert studio.of(WorkerDied)[0].node == SAMPLER
+    assert not list((tmp_path / "killed").glob("*.png"))
+
+    run = studio.supervisor.run(graph, out=str(tmp_path / "next"), every_preview=True)
+    assert studio.end_of(run, 120) == "done"
+    assert [one.index for one in studio.of(Stepped, run)] == list(range(1, STEPS + 1))
+    assert all(one.preview is not None for one in studio.of(Stepped, run))
+    (written,) = studio.of(OutputWritten, run)
+    assert Path(written.path).stat().st_size > 1000
+    assert Path(written.path).parent == tmp_path / "next"
+    assert all(one.devices[-1].name == "cpu" for one in studio.of(Ready))
