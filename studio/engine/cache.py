@@ -37,9 +37,8 @@ class Memory:
             self._entries.move_to_end(key)
             return held[0]
 
-    def put(self, key: Key, entry: Entry) -> None:
-        """An entry larger than the whole tier is not held."""
-        size = entry.size
+    def put(self, key: Key, entry: Entry, size: int) -> None:
+        """Hold an entry of so many bytes. One larger than the whole tier is not held."""
         with self._lock:
             before = self._entries.pop(key, None)
             if before is not None:
@@ -106,18 +105,17 @@ class Cache:
             return None
         entry = self.store.load(key)
         if entry is not None:
-            self.memory.put(key, entry)
+            self.memory.put(key, entry, entry.size)
         return entry
 
-    def put(self, key: Key, entry: Entry) -> None:
-        """Hold a result in memory."""
-        self.memory.put(key, entry)
+    def put(self, key: Key, entry: Entry, size: int) -> None:
+        """Hold a result of so many bytes in memory."""
+        self.memory.put(key, entry, size)
 
-    def write(self, key: Key, entry: Entry) -> None:
+    def write(self, key: Key, entry: Entry, size: int) -> None:
         """Store a result on disk, soon. Waits only where very much is waiting already."""
         if self.store is None or key in self._waiting:
             return
-        size = entry.size
         while self._waiting_bytes + size > _MOST_WAITING and self._waiting:
             self._oldest().result()
         with self._lock:

@@ -15,8 +15,9 @@ from studio.engine.context import RunContext
 from studio.engine.control import RunControl
 from studio.engine.devices import Devices, PlainDevices
 from studio.engine.events import Report, RunState
-from studio.engine.executor import Run, Services
+from studio.engine.executor import Run
 from studio.engine.keys import lock_key
+from studio.engine.node_run import Services
 from studio.engine.plan import Planner, Task
 from studio.engine.residency import Residency
 from studio.engine.store import Store
@@ -111,10 +112,9 @@ class Engine:
         entry = self.cache.get(task.key)
         if entry is None:
             raise Misuse("There is no result of this node.", where=node, mend="Run the graph up to this node.")
-        outputs = task.type.outputs if task.type is not None else {}
-        if output not in outputs:
-            raise UnknownSocket(node, output, tuple(outputs))
-        return entry.outputs[outputs[output]]
+        if output not in entry.names:
+            raise UnknownSocket(node, output, entry.names)
+        return entry.outputs[entry.names.index(output)]
 
     def lock(self, node: NodeId) -> str:
         """Keep a node's result for good; gives what `Node.locked` is to hold. Raises `UnknownNode`, `Misuse`, `WriteFailed`."""

@@ -36,9 +36,10 @@ class WrittenFile:
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """`outputs` in the order of the node's declaration. `cost`: seconds it takes to have them again from what is on disk."""
+    """`outputs` with their `names`. `cost`: seconds it takes to have them again from what is on disk."""
 
     outputs: tuple[object, ...]
+    names: tuple[str, ...]
     files: tuple[WrittenFile, ...] = ()
     cost: float = 0.0
 

@@ -1,54 +1,27 @@
-"""One run: tasks in order, each with its inputs; results handed on, kept, and let go after their last use. Nothing here recurses."""
+"""One run: tasks in order, each with its inputs; results handed on, and let go after their last use. Nothing here recurses."""
 
 from __future__ import annotations
 
-import time
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Iterable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final
 
-from studio.engine.cache import Cache
 from studio.engine.context import RunContext
 from studio.engine.control import RunControl
-from studio.engine.devices import Devices
-from studio.engine.entry import Entry, WrittenFile
+from studio.engine.entry import Entry
 from studio.engine.events import Report, RunState
-from studio.engine.failure import node_failed, release_frames
-from studio.engine.lists import map_over
+from studio.engine.failure import release_frames
+from studio.engine.keys import Key
+from studio.engine.node_run import Linked, NodeRun, Services
 from studio.engine.plan import Edge, NodeType, Task, plan
-from studio.engine.residency import Residency
-from studio.graph.errors import Cancelled, Interruption, NodeFailed, OutOfMemory
-from studio.sdk.calling import call_node, prepare
+from studio.graph.errors import Cancelled, NodeFailed
 from studio.sdk.context import activate
 
-_WORTH_STORING: Final = 0.02
-"""Seconds that a result takes to have again before it is worth a file of its own."""
-_STORE_BYTES_PER_SECOND: Final = 5e8
 _MOST_RESULTS: Final = 100
 """The results that an artist asked for are stored however cheap they were, unless there are very many."""
 _MOST_BACKGROUND: Final = 2
 """Nodes that may wait in the background, with all that they need, before the run waits for the first of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """What runs share."""
-
-    cache: Cache
-    residency: Residency
-    devices: Devices
-    background: ThreadPoolExecutor
-
-
-@dataclass(slots=True)
-class _Outcome:
-    """How a node's call ended: one of the two."""
-
-    entry: Entry | None = None
-    failure: NodeFailed | None = None
 
 
 class Run:
@@ -57,26 +30,26 @@ class Run:
     def __init__(
         self, services: Services, report: Report, control: RunControl, context: RunContext, behind: RunContext
     ) -> None:
+        self._services = services
         self._cache = services.cache
-        self._residency = services.residency
-        self._devices = services.devices
-        self._background = services.background
         self._report = report
         self._control = control
         self._context = context
         self._behind = behind
+        self._nodes = NodeRun(services, report, control)
         self._live: dict[Task, Entry] = {}
-        self._uses: Counter[Task] = Counter()
+        self._uses: dict[Task, int] = {}
         self._done: set[Task] = set()
         self._failed: set[Task] = set()
-        self._pending: dict[Task, Future[_Outcome]] = {}
-        self._asked: dict[Task, frozenset[str]] = {}
-        self._results: frozenset[Task] = frozenset()
+        self._pending: dict[Task, Future[Entry | None]] = {}
+        self._wanted: dict[Task, frozenset[str]] = {}
+        self._first: dict[Key, Task] = {}
+        self._twins: set[Task] = set()
 
     def compute(self, targets: list[Task]) -> RunState:
         """Compute what the targets need and nobody has. Reports everything but the run's own end."""
         order, there = plan(targets, self._has)
-        self._results = _results(order, targets)
+        self._nodes = NodeRun(self._services, self._report, self._control, _results(order, targets))
         self._count(order)
         self._report.run_started(len(order), [task.id for task in there])
         self._report_there(there)
@@ -110,43 +83,47 @@ class Run:
                 agenda.extend(reversed(before))
 
     def _do(self, task: Task) -> list[Task]:
-        """Compute a task; or, where something it needs is not there, what has to be computed before."""
-        twin = self._cache.memory.get(task.key)
-        if twin is not None and (not task.effect or twin.stands):
-            self._report_there((task,))
-            self._settle(task, _Outcome(twin))
-            return []
-        if any(edge.source in self._failed for edge in task.edges if not edge.lazy):
-            self._fail(task)
-            return []
-        missing = self._bring(edge for edge in task.edges if not edge.lazy)
-        if missing:
-            return self._planned(missing)
+        """Compute a task; or give what has to be computed before, since something that it needs is not there."""
         type = task.type
-        if type is None or task.node.locked:
-            self._fail(task, _lock_missing(task))
+        if task in self._twins and self._settle_as_twin(task):
             return []
-        wanted: frozenset[str] = frozenset()
+        if self._failed and any(edge.source in self._failed for edge in task.edges if not edge.lazy):
+            self._settle(task, None)
+            return []
+        linked = self._linked(task)
+        if linked is None:
+            missing = self._bring(edge for edge in task.edges if not edge.lazy)
+            return self._planned(missing) if missing else self._do(task)
+        if type is None or task.node.locked:
+            self._report.node_failed(_lock_missing(task))
+            self._settle(task, None)
+            return []
         if type.lazy:
-            try:
-                wanted = self._lazy_wanted(task, type)
-            except Exception as error:  # noqa: BLE001 - whatever a node raises is that node's failure
-                self._control.obey()
-                self._settle(task, self._failed_call(task, error, self._context.device))
-                return []
-            edges = [edge for edge in task.edges if edge.lazy and edge.input in wanted]
-            if any(edge.source in self._failed for edge in edges):
-                self._fail(task)
-                return []
-            missing = self._bring(edges)
-            if missing:
-                return self._planned(missing)
-        arguments = self._arguments(task, wanted)
+            linked, missing = self._decide(task, type, linked)
+            if linked is None:
+                return missing
         if type.definition.background:
-            self._start_behind(task, type, arguments)
+            self._start_behind(task, type, linked)
         else:
-            self._settle(task, self._call(task, type, arguments, self._context))
+            self._settle(task, self._nodes.run(task, type, linked, self._context))
         return []
+
+    def _decide(self, task: Task, type: NodeType, linked: Linked) -> tuple[Linked | None, list[Task]]:
+        """The values of a node with lazy inputs, with those it wants; else what has to be computed before, if it can run at all."""
+        wanted = self._wanted.get(task)
+        if wanted is None:
+            try:
+                wanted = self._wanted[task] = self._nodes.wanted(task, type, linked)
+            except Exception as error:  # noqa: BLE001 - whatever a node raises is that node's failure
+                self._nodes.fail(task, error, self._context)
+                self._settle(task, None)
+                return None, []
+        edges = [edge for edge in task.edges if edge.lazy and edge.input in wanted]
+        missing = self._bring(edges)
+        if any(edge.source in self._failed for edge in edges):
+            self._settle(task, None)
+            return None, []
+        return (None, self._planned(missing)) if missing else (self._linked(task, wanted), [])
 
     def _planned(self, missing: list[Task]) -> list[Task]:
         order, _ = plan(missing, lambda task: task in self._live or task in self._failed or self._has(task))
@@ -154,160 +131,94 @@ class Run:
         return order
 
     def _count(self, order: Iterable[Task]) -> None:
-        """How often each result will be used. Lazy inputs count as well: what was computed is held until they are decided."""
-        uses = self._uses
+        """How often each result will be used, and which tasks have the key of one before them.
+
+        Lazy inputs count as well: what was computed is held until they are decided.
+        """
+        uses, first = self._uses, self._first
         for task in order:
             for edge in task.edges:
-                uses[edge.source] += 1
+                source = edge.source
+                uses[source] = uses.get(source, 0) + 1
+            if first.setdefault(task.key, task) is not task:
+                self._twins.add(task)
+
+    def _linked(self, task: Task, wanted: frozenset[str] = frozenset()) -> Linked | None:
+        """What came along the links, lazy inputs that are not wanted as None. None where something is not there yet."""
+        live = self._live
+        values: dict[str, Any] = {}
+        has_lists = False
+        cost = 0.0
+        for edge in task.edges:
+            if edge.lazy and edge.input not in wanted:
+                values[edge.input] = None
+                continue
+            entry = live.get(edge.source)
+            if entry is None:
+                return None
+            value = entry.outputs[entry.names.index(edge.output)]
+            if value.__class__ is list:
+                value = _own_lists(value)
+                has_lists = True
+            if entry.cost > cost:
+                cost = entry.cost
+            values[edge.input] = value
+        return Linked(values, has_lists, cost)
 
     def _bring(self, edges: Iterable[Edge]) -> list[Task]:
         """Have the sources of these edges in `_live`; gives those that have to be computed first."""
         missing = []
         for edge in edges:
             source = edge.source
-            if source in self._live or source in self._failed:
-                continue
             if source in self._pending:
                 self._wait_for(source)
-                if source in self._live or source in self._failed:
-                    continue
+            if source in self._live or source in self._failed:
+                continue
             entry = self._cache.get(source.key)
-            if entry is None:
+            if entry is None or edge.output not in entry.names:
                 self._done.discard(source)
                 missing.append(source)
             else:
                 self._live[source] = entry
         return missing
 
-    def _settle(self, task: Task, outcome: _Outcome) -> None:
-        """Take note of how a task ended, and let go of what only it needed."""
-        if outcome.entry is None:
+    def _settle(self, task: Task, entry: Entry | None) -> None:
+        """Take note of how a task ended, None being a failure, and let go of what only it needed."""
+        uses, live = self._uses, self._live
+        if entry is None:
             self._failed.add(task)
         else:
             self._done.add(task)
-            if self._uses[task]:
-                self._live[task] = outcome.entry
-        self._release(task)
-
-    def _fail(self, task: Task, failure: NodeFailed | None = None) -> None:
-        """A task cannot run. Without a failure of its own, it is only in the wake of another."""
-        if failure is not None:
-            self._report.node_failed(failure)
-        self._settle(task, _Outcome())
-
-    def _release(self, task: Task) -> None:
-        uses, live = self._uses, self._live
+            if uses.get(task):
+                live[task] = entry
         for edge in task.edges:
             source = edge.source
-            uses[source] -= 1
-            if not uses[source]:
+            left = uses[source] = uses[source] - 1
+            if not left:
                 live.pop(source, None)
 
-    # One task
-
-    def _arguments(self, task: Task, wanted: frozenset[str]) -> dict[str, Any]:
-        """Values by input name: parameters of the node, and what is linked. Lazy inputs that nobody wants are None."""
-        arguments: dict[str, Any] = dict(task.node.parameters)
-        for edge in task.edges:
-            if edge.lazy and edge.input not in wanted:
-                arguments[edge.input] = None
-                continue
-            entry = self._live[edge.source]
-            type = edge.source.type
-            value = entry.outputs[type.outputs[edge.output]] if type is not None else entry.outputs[0]
-            arguments[edge.input] = _own_lists(value) if value.__class__ is list else value
-        return arguments
-
-    def _lazy_wanted(self, task: Task, type: NodeType) -> frozenset[str]:
-        """The lazy inputs that at least one call of the node will look at."""
-        wanted = self._asked.get(task)
-        if wanted is None:
-            eager = self._arguments(task, frozenset())
-            found: set[str] = set()
-
-            def ask(one: Mapping[str, Any]) -> tuple[()]:
-                found.update(_needs(type, one, task.id))
-                return ()
-
-            map_over(eager, type.taken, ask, 0, task.id)
-            wanted = self._asked[task] = frozenset(found)
-        return wanted
-
-    def _call(self, task: Task, type: NodeType, arguments: dict[str, Any], context: RunContext) -> _Outcome:
-        """Run a node, in whichever thread; keep and report what came of it. Raises `Cancelled`."""
-        self._report.node_started(task.id)
-        waited, started = self._control.waited, time.perf_counter()
-        made_room = tight = False
-        while True:
-            context.begin(task.id, tight)
-            try:
-                outputs = self._outputs(task, type, arguments, context)
-                written = context.end()
-                files = tuple(WrittenFile.of(path, media) for path, media in written) if written else ()
-                break
-            except Interruption:
-                context.end()
-                raise
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a node raises is that node's failure
-                context.end()
-                self._control.obey()
-                if not self._devices.is_out_of_memory(error) or tight:
-                    return self._failed_call(task, error, context.device)
-                release_frames(error)
-            freed = self._residency.evict(context.device)
-            tight = made_room or not freed
-            made_room = True
-        seconds = time.perf_counter() - started - (self._control.waited - waited)
-        entry = Entry(outputs, files, seconds + self._cost_above(task))
-        self._keep(task, entry)
-        self._report.node_finished(task.id, type.spec.type, seconds, cached=False)
-        return _Outcome(entry)
-
-    def _outputs(
-        self, task: Task, type: NodeType, arguments: Mapping[str, Any], context: RunContext
-    ) -> tuple[object, ...]:
-        def call(one: Mapping[str, Any]) -> tuple[object, ...]:
-            context.checkpoint()
-            if type.lazy:
-                needed = _needs(type, one, task.id)
-                one = {name: value if name not in type.lazy or name in needed else None for name, value in one.items()}
-            return tuple(call_node(type.definition, one, task.id).values())
-
-        return map_over(arguments, type.taken, call, len(type.outputs), task.id)
-
-    def _failed_call(self, task: Task, error: BaseException, device: str) -> _Outcome:
-        if self._devices.is_out_of_memory(error):
-            error = OutOfMemory(device)
-        failure = node_failed(task.id, task.node.type, error)
-        release_frames(error)
-        self._report.node_failed(failure)
-        return _Outcome(failure=failure)
-
-    def _cost_above(self, task: Task) -> float:
-        """Seconds to have the inputs again that are not on disk."""
-        costs = [entry.cost for edge in task.edges if (entry := self._live.get(edge.source)) is not None]
-        return max(costs, default=0.0)
-
-    def _keep(self, task: Task, entry: Entry) -> None:
-        self._cache.put(task.key, entry)
-        if task.volatile or self._cache.store is None or (task.effect and not entry.files):
-            return
-        worth = entry.cost > _WORTH_STORING and entry.cost > _WORTH_STORING + entry.size / _STORE_BYTES_PER_SECOND
-        if (worth or task.effect or task in self._results) and entry.storable:
-            entry.cost = 0.0
-            self._cache.write(task.key, entry)
+    def _settle_as_twin(self, task: Task) -> bool:
+        """Take the result of an equal task of this run, where it has one."""
+        if not self._has(task):
+            return False
+        entry = self._cache.get(task.key)
+        if entry is None:
+            return False
+        self._report_there((task,))
+        self._settle(task, entry)
+        return True
 
     # The background
 
-    def _start_behind(self, task: Task, type: NodeType, arguments: dict[str, Any]) -> None:
+    def _start_behind(self, task: Task, type: NodeType, linked: Linked) -> None:
         while len(self._pending) >= _MOST_BACKGROUND:
             self._wait_for(next(iter(self._pending)))
 
-        def work() -> _Outcome:
+        def work() -> Entry | None:
             with activate(self._behind):
-                return self._call(task, type, arguments, self._behind)
+                return self._nodes.run(task, type, linked, self._behind)
 
-        self._pending[task] = self._background.submit(work)
+        self._pending[task] = self._services.background.submit(work)
 
     def _wait_for(self, task: Task) -> None:
         self._settle(task, self._pending.pop(task).result())
@@ -331,20 +242,12 @@ class Run:
         return entry is not None and entry.stands
 
     def _report_there(self, tasks: Iterable[Task]) -> None:
+        report = self._report
         for task in tasks:
-            self._report.node_finished(task.id, task.node.type, 0.0, cached=True)
+            report.node_finished(task.id, task.node.type, 0.0, True)
             entry = self._cache.get(task.key) if task.effect else None
             for file in entry.files if entry is not None else ():
-                self._report.wrote(task.id, Path(file.path), file.media)
-
-
-def _needs(type: NodeType, arguments: Mapping[str, Any], node: str) -> frozenset[str]:
-    """The lazy inputs that one call will look at: those that its node names, or all where it does not say."""
-    needs = type.definition.needs
-    if needs is None:
-        return type.lazy
-    given = prepare(type.spec, {name: value for name, value in arguments.items() if name not in type.lazy}, node)
-    return frozenset(needs(**{name: value for name, value in given.items() if name not in type.lazy})) & type.lazy
+                report.wrote(task.id, Path(file.path), file.media)
 
 
 def _own_lists(value: Any) -> Any:  # noqa: ANN401 - any value

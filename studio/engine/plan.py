@@ -22,6 +22,7 @@ from studio.graph.errors import WirelightError
 from studio.graph.flat import FlatGraph, FlatNode, flatten
 from studio.graph.graph import Graph, Mode, Node, NodeId, Socket, Value, subgraph_of
 from studio.graph.spec import Catalog
+from studio.sdk.calling import Caller
 from studio.sdk.definition import NodeDefinition
 from studio.sdk.registry import Registry
 
@@ -32,11 +33,12 @@ class NodeType:
     """A definition with what is needed of it for every node, worked out once."""
 
     __slots__ = (
+        "caller",
         "definition",
         "fingerprinted",
         "keys",
         "lazy",
-        "outputs",
+        "output_names",
         "parameters",
         "reads_outside",
         "spec",
@@ -47,7 +49,8 @@ class NodeType:
         self.definition = definition
         self.spec = definition.spec
         self.keys = KeyMaker(definition.spec)
-        self.outputs = {one.name: at for at, one in enumerate(self.spec.outputs)}
+        self.caller = Caller(definition)
+        self.output_names = tuple(one.name for one in self.spec.outputs)
         self.taken = {one.name: depth_taken(one.type) for one in self.spec.inputs}
         self.lazy = frozenset(one.name for one in self.spec.inputs if one.lazy)
         self.parameters = {one.name: one for one in self.spec.parameters}
@@ -82,12 +85,12 @@ class Task:
     key: Key = NO_KEY
     volatile: bool = False
     """Its result, or that of something it needs, is never to be met again."""
+    effect: bool = False
+    """It is run for what it does: its output folder counts in its key."""
+    fixed: dict[str, Any] | None = None
+    """Checked values of the inputs that are not linked. None: not worked out yet."""
     problems: tuple[Problem, ...] | None = None
     """None: not checked yet."""
-
-    @property
-    def effect(self) -> bool:
-        return self.type is not None and self.type.spec.effect and not self.node.locked
 
 
 class Planner:
@@ -184,6 +187,7 @@ class Planner:
         ready: list[Task] = []
         for task in tasks.values():
             node, type = task.node, task.type
+            task.effect = type is not None and type.spec.effect and not node.locked
             if node.inputs and not node.locked:
                 for name, output in node.inputs.items():
                     source = tasks.get(output.node)
@@ -219,6 +223,7 @@ class Planner:
             if task is not None and task.node.parameters is not node.parameters:
                 task.node = FlatNode(node.type, node.parameters, task.node.inputs, node.locked)
                 task.problems = None
+                task.fixed = None
                 dirty.append(task)
         return dirty
 
@@ -292,7 +297,7 @@ class Planner:
             key = type.keys.key(node.parameters, fed, outside or _NOTHING)
         else:
             key = type.keys.key(node.parameters, fed)
-        if type.spec.effect:
+        if task.effect:
             key = derived_key(key, self._folder)
         if volatile:
             key = derived_key(key, os.urandom(16))

@@ -107,7 +107,7 @@ class Store:
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 with beside.open("wb") as stream:
-                    size = write_entry(stream, packed, entry.files)
+                    size = write_entry(stream, entry, packed)
                 beside.replace(path)
             finally:
                 beside.unlink(missing_ok=True)

@@ -42,16 +42,19 @@ def pack_entry(entry: Entry) -> list[Packed] | None:
     return packed
 
 
-def write_entry(stream: BinaryIO, packed: list[Packed], files: tuple[WrittenFile, ...]) -> int:
-    """Write a stored result; gives the bytes written. Raises `OSError`."""
+def write_entry(stream: BinaryIO, entry: Entry, packed: list[Packed]) -> int:
+    """Write a result whose outputs are packed already; gives the bytes written. Raises `OSError`."""
     arrays = {f"{at}/{name}": array for at, one in enumerate(packed) for name, array in one.arrays.items()}
     names = sorted(arrays, key=lambda name: (-_WIDTHS[arrays[name].dtype], name))
     ends = [0, *accumulate(arrays[name].nbytes for name in names)]
     text = json.dumps(
         {
             "version": _VERSION,
-            "outputs": [{"type": one.type, "meta": dict(one.meta)} for one in packed],
-            "files": [encode(file) for file in files],
+            "outputs": [
+                {"name": name, "type": one.type, "meta": dict(one.meta)}
+                for name, one in zip(entry.names, packed, strict=True)
+            ],
+            "files": [encode(file) for file in entry.files],
         }
     )
     header: dict[str, Any] = {"__metadata__": {"wirelight": text, "checksum": _checksum(text, arrays)}}
@@ -91,7 +94,8 @@ def read_entry(data: bytes) -> Entry:
         start = f"{at}/"
         own = {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}
         outputs.append(unpack_value(Packed(one["type"], own, one["meta"])))
-    return Entry(tuple(outputs), tuple(decode(WrittenFile, file) for file in described["files"]))
+    names = tuple(one["name"] for one in described["outputs"])
+    return Entry(tuple(outputs), names, tuple(decode(WrittenFile, file) for file in described["files"]))
 
 
 def _arrays(header: Mapping[str, Any], data: memoryview) -> Iterator[tuple[str, Array]]:

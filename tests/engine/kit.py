@@ -216,8 +216,8 @@ def run(engine: Engine, graph: Graph, *wanted: str, out: Path | None = None, tol
 
 def value(engine: Engine, node: str, output: str = "") -> Any:  # noqa: ANN401 - any value
     """What a node gave in the last run."""
-    outputs = engine._planner.tasks[NodeId(node)].type.outputs  # type: ignore[union-attr]
-    return engine.value(NodeId(node), output or next(iter(outputs)))
+    names = engine._planner.tasks[NodeId(node)].type.output_names  # type: ignore[union-attr]
+    return engine.value(NodeId(node), output or names[0])
 
 
 def stored(folder: Path) -> Engine:

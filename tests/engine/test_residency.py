@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from weakref import WeakSet
 
 import pytest
 
@@ -38,12 +38,11 @@ class Card:
 
     def __init__(self, size: int, ram: int = 10**9) -> None:
         self.sizes = {GPU: size, "cpu": ram}
-        self.weights: list[Weights] = []
+        self.weights: WeakSet[Weights] = WeakSet()
         self.scratch = 0
         self.releases = 0
 
     def taken(self, device: str) -> int:
-        gc.collect()
         return sum(one.size for one in self.weights if one.device == device) + (self.scratch if device == GPU else 0)
 
     def take(self, device: str, bytes: int) -> None:
@@ -66,7 +65,7 @@ class Weights:
     def __init__(self, card: Card, size: int) -> None:
         card.take("cpu", size)
         self.card, self.size, self.device = card, size, "cpu"
-        card.weights.append(self)
+        card.weights.add(self)
 
     def to(self, device: str, /) -> object:
         self.card.take(device, self.size)
@@ -81,18 +80,7 @@ class Weights:
 
 
 def weights(card: Card, name: str, size: int) -> Resident[Weights]:
-    def load() -> Weights:
-        card.weights = [one for one in card.weights if one is not held.get(name)]
-        held[name] = Weights(card, size)
-        return held[name]
-
-    class Dropping(Resident[Weights]):
-        def drop(self) -> None:
-            super().drop()
-            card.weights = [one for one in card.weights if one is not held.pop(name, None)]
-
-    held: dict[str, Weights] = {}
-    return Dropping(name, name, load)
+    return Resident(name, name, lambda: Weights(card, size))
 
 
 @pytest.fixture
@@ -180,7 +168,6 @@ def test_weights_that_nothing_refers_to_are_forgotten(card: Card) -> None:
     here.use(one, GPU)
     here.unpin(["a"])
     del one
-    gc.collect()
     assert here.held(GPU) == 0
 
 

@@ -24,6 +24,10 @@ from studio.graph.errors import WriteFailed
 from studio.sdk import Image, Mask
 
 
+def entry(*outputs: object, files: tuple[WrittenFile, ...] = ()) -> Entry:
+    return Entry(outputs, tuple(f"output{at}" for at in range(len(outputs))), files)
+
+
 def key(number: int, shelf: int = 0) -> Key:
     return Key(bytes([shelf]) + number.to_bytes(KEY_BYTES - 1))
 
@@ -41,29 +45,29 @@ def test_a_result_comes_back_bit_for_bit(tmp_path: Path) -> None:
     image = picture()
     outputs = (image, [Mask(image.pixels[..., 0]), "text", [1, 2.5, True]], None, 7)
     files = (WrittenFile("/somewhere/a.png", 12, 34, "image"),)
-    assert Store(tmp_path).save(key(1), Entry(outputs, files))
-    entry = Store(tmp_path).load(key(1))
-    assert entry is not None
-    restored: Any = entry.outputs
+    assert Store(tmp_path).save(key(1), entry(*outputs, files=files))
+    found = Store(tmp_path).load(key(1))
+    assert found is not None
+    restored: Any = found.outputs
     assert np.array_equal(restored[0].pixels, image.pixels)
     assert np.array_equal(restored[1][0].values, image.pixels[..., 0])
     assert restored[1][1:] == ["text", [1, 2.5, True]]
     assert restored[2:] == (None, 7)
-    assert entry.files == files
+    assert found.files == files
 
 
 def test_what_comes_back_is_read_only(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.save(key(1), Entry((picture(),)))
-    entry = store.load(key(1))
-    assert entry is not None
+    store.save(key(1), entry(picture()))
+    found = store.load(key(1))
+    assert found is not None
     with pytest.raises(ValueError, match="read-only"):
-        entry.outputs[0].pixels[:] = 0  # type: ignore[attr-defined]
+        found.outputs[0].pixels[:] = 0  # type: ignore[attr-defined]
 
 
 def test_the_safetensors_library_reads_our_files(tmp_path: Path) -> None:
     store, image = Store(tmp_path), picture()
-    store.save(key(1), Entry((image, Mask(image.pixels[..., 0]))))
+    store.save(key(1), entry(image, Mask(image.pixels[..., 0])))
     with safe_open(only_file(store), framework="np") as file:
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
         described = json.loads(file.metadata()["wirelight"])
@@ -72,7 +76,7 @@ def test_the_safetensors_library_reads_our_files(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_stored_is_not(tmp_path: Path) -> None:
-    assert not Store(tmp_path).save(key(1), Entry((object(),)))
+    assert not Store(tmp_path).save(key(1), entry(object()))
     assert not Store(tmp_path).has(key(1))
 
 
@@ -80,10 +84,11 @@ def test_what_cannot_be_stored_is_not(tmp_path: Path) -> None:
 def test_damage_anywhere_is_found(data: st.DataObject) -> None:
     import io
 
-    packed = pack_entry(Entry((Image.solid(3, 2, (0.5,)), "words"), (WrittenFile("/a", 1, 2, "image"),)))
+    stored = entry(Image.solid(3, 2, (0.5,)), "words", files=(WrittenFile("/a", 1, 2, "image"),))
+    packed = pack_entry(stored)
     assert packed is not None
     stream = io.BytesIO()
-    write_entry(stream, packed, ())
+    write_entry(stream, stored, packed)
     whole = stream.getvalue()
     header = int.from_bytes(whole[:8], "little")
     if data.draw(st.booleans()):
@@ -99,7 +104,7 @@ def test_damage_anywhere_is_found(data: st.DataObject) -> None:
 @pytest.mark.parametrize("damage", [b"", b"\xff" * 100, b"\x10" + b"\0" * 7 + b"[" * 16, b"\x02" + b"\0" * 7 + b"{}"])
 def test_a_damaged_result_is_discarded(tmp_path: Path, damage: bytes) -> None:
     store = Store(tmp_path)
-    store.save(key(1), Entry((1,)))
+    store.save(key(1), entry(1))
     only_file(store).write_bytes(damage)
     fresh = Store(tmp_path)
     assert fresh.has(key(1))
@@ -113,12 +118,12 @@ def test_the_least_recently_used_goes_first(tmp_path: Path) -> None:
     room = 10 * image.nbytes
     store = Store(tmp_path, room)
     for number in range(8):
-        store.save(key(number), Entry((image,)))
+        store.save(key(number), entry(image))
         path = store._path(key(number))
         os.utime(path, (1000 + number, 1000 + number))
     assert store.load(key(0)) is not None  # now the one that was used last
     for number in range(8, 12):
-        store.save(key(number), Entry((image,)))
+        store.save(key(number), entry(image))
     assert store.measure() <= room
     assert store.has(key(0))
     assert not store.has(key(1))
@@ -127,28 +132,28 @@ def test_the_least_recently_used_goes_first(tmp_path: Path) -> None:
 
 def test_a_result_larger_than_the_store_is_not_stored(tmp_path: Path) -> None:
     store = Store(tmp_path, 1000)
-    assert not store.save(key(1), Entry((picture(size=64),)))
+    assert not store.save(key(1), entry(picture(size=64)))
 
 
 def test_a_kept_result_stays_until_it_is_released(tmp_path: Path) -> None:
     image = picture(size=32)
     store = Store(tmp_path, 3 * image.nbytes)
-    store.save(key(0), Entry((image,)))
+    store.save(key(0), entry(image))
     assert store.keep(key(0))
     for number in range(1, 6):
-        store.save(key(number), Entry((image,)))
+        store.save(key(number), entry(image))
     assert Store(tmp_path).has(key(0))
     assert Store(tmp_path).load(key(0)) is not None
     store.release(key(0))
     for number in range(6, 10):
-        store.save(key(number), Entry((image,)))
+        store.save(key(number), entry(image))
     assert not Store(tmp_path).has(key(0))
     assert not store.keep(key(99))
 
 
 def test_rests_of_processes_that_died_are_swept(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.save(key(1), Entry((1,)))
+    store.save(key(1), entry(1))
     old, new = (only_file(store).with_name(f".{name}.safetensors.123.0") for name in ("old", "new"))
     for rest in (old, new):
         rest.write_bytes(b"half")
@@ -162,10 +167,10 @@ def test_rests_of_processes_that_died_are_swept(tmp_path: Path) -> None:
 def test_another_stores_result_is_seen_after_a_refresh(tmp_path: Path) -> None:
     mine, theirs = Store(tmp_path), Store(tmp_path)
     assert not mine.has(key(1))
-    theirs.save(key(1), Entry((1,)))
+    theirs.save(key(1), entry(1))
     mine.refresh()
     assert mine.has(key(1))
-    theirs.save(key(2), Entry((2,)))
+    theirs.save(key(2), entry(2))
     mine.refresh()
     assert mine.has(key(2))
 
@@ -174,28 +179,28 @@ def test_another_stores_result_is_seen_after_a_refresh(tmp_path: Path) -> None:
 def test_a_folder_that_may_not_be_written_is_a_clear_error(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(WriteFailed):
-        Store(tmp_path / "inside").save(key(1), Entry((1,)))
+        Store(tmp_path / "inside").save(key(1), entry(1))
 
 
 def test_a_place_that_is_no_folder_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(WriteFailed, match="could not be stored"):
-        Store(tmp_path / "file").save(key(1), Entry((1,)))
+        Store(tmp_path / "file").save(key(1), entry(1))
 
 
 PROCESS = """
 import sys
 from pathlib import Path
-from tests.engine.test_store import Entry, Store, key, picture
+from tests.engine.test_store import Store, entry, key, picture
 store = Store(Path(sys.argv[1]), 40_000)
 for round in range(40):
     for number in range(20):
         store.refresh()
-        entry = store.load(key(number)) if store.has(key(number)) else None
-        if entry is None:
-            store.save(key(number), Entry((picture(number, 16),)))
+        found = store.load(key(number)) if store.has(key(number)) else None
+        if found is None:
+            store.save(key(number), entry(picture(number, 16)))
         else:
-            assert (entry.outputs[0].pixels == picture(number, 16).pixels).all()
+            assert (found.outputs[0].pixels == picture(number, 16).pixels).all()
 """
 
 
@@ -215,6 +220,6 @@ def test_two_processes_share_one_store(tmp_path: Path) -> None:
     store = Store(tmp_path, 40_000)
     assert store.measure() <= 40_000 + 4_000
     for number in range(20):
-        entry = store.load(key(number))
-        assert entry is None or np.array_equal(entry.outputs[0].pixels, picture(number, 16).pixels)  # type: ignore[attr-defined]
+        found = store.load(key(number))
+        assert found is None or np.array_equal(found.outputs[0].pixels, picture(number, 16).pixels)  # type: ignore[attr-defined]
     assert not [path for path in tmp_path.rglob(".*") if path.is_file()]
