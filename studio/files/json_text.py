@@ -15,9 +15,9 @@ from studio.graph.errors import CodecError
 from studio.graph.graph import Value
 
 MOST_BYTES: Final = 64 * 2**20
-"""Of one file. A larger one is refused unread, and none is written: a workflow of 100,000 nodes takes a third of it."""
-MOST_VALUES: Final = 2_000_000
-"""In one file, as `count_values` counts. Opening that many takes a few seconds and half a gigabyte."""
+"""Of one file. A larger one is refused unread, and none is written: one of 100,000 nodes takes about a third of it."""
+MOST_VALUES: Final = 1_000_000
+"""In one file, as `count_values` counts. Opening that many takes up to four seconds and half a gigabyte."""
 MOST_NESTED: Final = 200
 """Levels within one value; the codec refuses deeper ones as well."""
 _WIDTH: Final = 100
