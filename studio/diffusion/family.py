@@ -18,7 +18,6 @@ from torch import Tensor
 
 from studio.diffusion.device import Dtypes
 from studio.diffusion.model import Checkpoint, Conditioned, LoadedModel, LoadedTextEncoder
-from studio.diffusion.prediction import Prediction
 from studio.diffusion.weights.folder import ModelFolder
 from studio.diffusion.weights.header import TensorInfo
 from studio.diffusion.weights.single_file import SingleFile
@@ -65,7 +64,7 @@ class Family(ABC):
         """All parts from a diffusers folder. Raises ModelUnreadable."""
 
     @abstractmethod
-    def load_file(self, file: SingleFile, dtypes: Dtypes, prediction: Prediction | None) -> Checkpoint:
+    def load_file(self, file: SingleFile, dtypes: Dtypes) -> Checkpoint:
         """All parts from one file in the original layout. Raises ModelUnreadable."""
 
     @abstractmethod

@@ -55,7 +55,9 @@ class NoiseSource:
         items = [
             torch.randn(like.shape[1:], generator=generator, dtype=torch.float32) for generator in self._generators
         ]
-        return torch.stack(items).to(like.device)
+        noise = torch.stack(items)
+        # From pinned memory the copy joins the GPU's queue instead of waiting for it.
+        return noise.pin_memory().to(like.device, non_blocking=True) if like.is_cuda else noise.to(like.device)
 
 
 def seeded_noise(seed: int, shape: tuple[int, ...]) -> Tensor:

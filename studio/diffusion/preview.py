@@ -37,6 +37,10 @@ class Projection:
     bias: Tensor
     """(3,) float32."""
 
+    def on(self, device: torch.device) -> Projection:
+        """The same on another device."""
+        return Projection(self.weight.to(device), self.bias.to(device))
+
 
 def fit_projection(vae: LoadedVAE) -> Projection:
     """The projection that best explains pictures by their latents, for this VAE.
@@ -116,8 +120,8 @@ def project(denoised: Tensor, projection: Projection | None) -> Tensor:
         latent = latent.reshape(1, 1, 1, -1)
     batch, channels, height, width = latent.shape
     if projection is not None and projection.weight.shape[1] == channels:
-        weight, bias = projection.weight.to(latent.device), projection.bias.to(latent.device)
-        colours = torch.addmm(bias, latent.movedim(1, -1).reshape(-1, channels), weight.T).reshape(
+        there = projection.on(latent.device)
+        colours = torch.addmm(there.bias, latent.movedim(1, -1).reshape(-1, channels), there.weight.T).reshape(
             batch, height, width, 3
         )
     else:
@@ -194,6 +198,8 @@ def with_previews(
     waiting: Pending | None = None
     try:
         for state in states:
+            if projection is not None and projection.weight.device != state.denoised.device:
+                projection = projection.on(state.denoised.device)
             current = Pending(project(state.denoised, projection))
             if current.ready or state.sigma == 0:
                 waiting, shown = None, current.pixels()

@@ -6,7 +6,7 @@ another denoiser, cancelling is closing the generator. Nothing is hidden in an o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -37,3 +37,33 @@ class StepState:
     """What a stochastic sampler will draw next. Deterministic samplers hand it on untouched."""
     sampler: str = ""
     """Name of the sampler that made `memory`; another sampler starts with an empty one."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The tensors by name, every one once, for a safetensors file."""
+        named = {"latent": self.latent, "denoised": self.denoised}
+        named |= {name: tensor for name, tensor in zip(self._places(), self.memory, strict=True) if name not in named}
+        return named if self.rng is None else {**named, "rng": self.rng}
+
+    def facts(self) -> dict[str, str]:
+        """The rest, as text, for the file's metadata. `sigma` is written so that it is read back exactly."""
+        memory = " ".join(self._places())
+        return {"index": str(self.index), "sigma": self.sigma.hex(), "sampler": self.sampler, "memory": memory}
+
+    def _places(self) -> list[str]:
+        """Under which name every tensor of the memory is kept; the newest is often the last prediction itself."""
+        return [
+            "denoised" if tensor is self.denoised else f"memory.{place}" for place, tensor in enumerate(self.memory)
+        ]
+
+    @classmethod
+    def stored(cls, tensors: Mapping[str, Tensor], facts: Mapping[str, str]) -> StepState:
+        """The state whose `tensors` and `facts` these are. Raises KeyError or ValueError where they are not whole."""
+        return cls(
+            int(facts["index"]),
+            float.fromhex(facts["sigma"]),
+            tensors["latent"],
+            tensors["denoised"],
+            tuple(tensors[name] for name in facts["memory"].split()),
+            tensors.get("rng"),
+            facts["sampler"],
+        )

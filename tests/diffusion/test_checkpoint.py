@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import pickle
 import shutil
+import sys
 from collections import OrderedDict
 from pathlib import Path
 
@@ -14,11 +16,13 @@ from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+import studio.diffusion.families as families_folder
 from studio.diffusion.device import Dtypes
 from studio.diffusion.family import families
 from studio.diffusion.foreign import Foreign
 from studio.diffusion.model import Checkpoint
 from studio.diffusion.prediction import Prediction
+from studio.diffusion.weights import tokenizers
 from studio.diffusion.weights.checkpoint import identify, load_checkpoint
 from studio.diffusion.weights.header import TensorInfo
 from studio.graph.errors import ModelUnreadable
@@ -345,3 +349,65 @@ def test_diffusers_reads_the_same_file_the_same_way(tmp_path: Path, ldm: dict[st
     assert all(
         torch.equal(tensor, theirs.unet.state_dict()[name]) for name, tensor in ours.model.network.state_dict().items()
     )
+
+
+def test_the_sd2_file_is_the_folder(tmp_path: Path, sd2: Checkpoint, sd2_folder: Path) -> None:
+    pipeline = tiny.sd_pipeline(width=1024, prediction="v_prediction")
+    weights = original.unet(pipeline.unet.state_dict(), pipeline.unet.config)
+    weights |= original.vae(pipeline.vae.state_dict(), 2)
+    weights |= original.open_clip(pipeline.text_encoder.state_dict(), "cond_stage_model.model.")
+    file = tmp_path / "model.safetensors"
+    save_file({name: tensor.contiguous() for name, tensor in weights.items()}, file)
+    loaded = load_checkpoint(file, FLOAT32, config=sd2_folder, tokenizer=sd2_folder / "tokenizer")
+    assert same_weights(loaded, sd2)
+    assert loaded.model.prediction is Prediction.V
+
+
+def test_parts_of_a_variant_are_found(tmp_path: Path) -> None:
+    pipeline = tiny.sd_pipeline().to(dtype=torch.float16)
+    folder = tiny.save(pipeline, tmp_path / "parts", variant="fp16", max_shard_size="30KB")
+    assert len(list((folder / "unet").glob("*fp16*-of-*.safetensors"))) > 1
+    loaded = load_checkpoint(folder, Dtypes.all(torch.float16))
+    saved = pipeline.unet.state_dict()
+    assert all(torch.equal(tensor, saved[name]) for name, tensor in loaded.model.network.state_dict().items())
+
+
+def test_clips_vocabulary_is_built_from_its_merges(tmp_path: Path) -> None:
+    """The file that open_clip brings: a first line of its own, then merges, of which CLIP takes the first 48894."""
+    from transformers import CLIPTokenizer
+
+    first, second = (
+        "abcdefghijklmnopqrstuvwxyz",
+        [chr(code) for code in (*range(33, 127), *range(161, 173), *range(174, 256))],
+    )
+    pairs = [f"{a} {b}" for a in second for b in second] + [f"{a}{b} {c}" for a in first for b in first for c in second]
+    file = tmp_path / "merges.gz"
+    file.write_bytes(gzip.compress("\n".join(["# version", *pairs[:60_000]]).encode()))
+    tokenizer = CLIPTokenizer(**tokenizers._clip_tables(file), model_max_length=77)
+    assert len(tokenizer) == 49408
+    assert (tokenizer.bos_token_id, tokenizer.eos_token_id) == (49406, 49407)
+    assert tokenizer("a").input_ids == [49406, 256 + 64, 49407]
+
+
+def test_a_family_is_found_by_lying_in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sketch_family.py").write_text(
+        "from studio.diffusion.families.sd1 import StableDiffusion1\n"
+        "class Sketch(StableDiffusion1):\n"
+        "    name = 'sketch'\n"
+        "    def is_mine(self, shape): return shape.context == 12345\n"
+        "FAMILY = Sketch()\n"
+    )
+    monkeypatch.setattr(families_folder, "__path__", [*families_folder.__path__, str(tmp_path)])
+    families.cache_clear()
+    try:
+        tensors = {
+            "conv_in.weight": TensorInfo("F32", (8, 4, 3, 3)),
+            "up_blocks.0.attn2.to_k.weight": TensorInfo("F32", (8, 12345)),
+        }
+        found = families()["sketch"].detect(tensors)
+        assert found is not None
+        assert found.family == "sketch"
+    finally:
+        monkeypatch.undo()
+        families.cache_clear()
+        sys.modules.pop("studio.diffusion.families.sketch_family", None)

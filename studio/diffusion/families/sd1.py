@@ -15,7 +15,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from studio.diffusion.device import Dtypes
+from studio.diffusion.device import Dtypes, dtype_of
 from studio.diffusion.family import Detected, Encoded, Family
 from studio.diffusion.foreign import Foreign, config_of
 from studio.diffusion.model import Checkpoint, Conditioned, LatentFormat, LoadedModel, LoadedTextEncoder, LoadedVAE
@@ -93,7 +93,7 @@ class StableDiffusion1(Family):
         prediction = prediction_of(schedule, folder.path / "scheduler")
         return self._assemble(unet, vae, encoders, tokenizers, schedule, prediction)
 
-    def load_file(self, file: SingleFile, dtypes: Dtypes, prediction: Prediction | None) -> Checkpoint:
+    def load_file(self, file: SingleFile, dtypes: Dtypes) -> Checkpoint:
         import diffusers
         import transformers
 
@@ -107,7 +107,7 @@ class StableDiffusion1(Family):
         unet = network_from_file(file, weights, configs, "unet", diffusers.UNet2DConditionModel, dtypes.network)
         vae = network_from_file(file, weights, configs, "vae", diffusers.AutoencoderKL, dtypes.vae)
         schedule = read_json(configs / "scheduler" / "scheduler_config.json", "scheduler")
-        chosen = prediction or stated_prediction(file) or self.prediction
+        chosen = stated_prediction(file) or self.prediction
         return self._assemble(unet, vae, encoders, tokenizers, schedule, chosen)
 
     def _assemble(
@@ -178,11 +178,13 @@ class StableDiffusion1(Family):
         if guidance is None or not size:
             return None
         half: int = size // 2
-        frequencies = torch.exp(torch.arange(half, dtype=torch.float32) * -(math.log(10000.0) / (half - 1)))
-        angles = torch.tensor([(guidance - 1) * 1000.0], dtype=torch.float32)[:, None] * frequencies[None, :]
+        frequencies = torch.exp(
+            torch.arange(half, dtype=torch.float32, device=x.device) * -(math.log(10000.0) / (half - 1))
+        )
+        angles = (guidance - 1) * 1000.0 * frequencies[None, :]
         embedding = torch.cat([angles.sin(), angles.cos()], dim=1)
         embedding = torch.nn.functional.pad(embedding, (0, int(size) - 2 * half))
-        return embedding.expand(x.shape[0], -1).to(x.device, next(unet.parameters()).dtype)
+        return embedding.expand(x.shape[0], -1).to(dtype_of(unet))
 
 
 def unet_shape(tensors: Mapping[str, TensorInfo]) -> UNetShape | None:

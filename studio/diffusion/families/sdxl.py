@@ -57,10 +57,9 @@ class StableDiffusionXL(StableDiffusion1):
         sizes = conditioned.extras.get("time_ids")
         if sizes is None:
             height, width = (edge * model.latents.factor for edge in x.shape[2:])
-            sizes = torch.tensor(
-                [[height, width, 0, 0, height, width]], dtype=conditioned.embeds.dtype, device=x.device
-            )
-            sizes = sizes.expand(x.shape[0], -1)
+            # Filled on the device: a copy from the CPU would wait for the step before.
+            edges = [x.new_full((x.shape[0], 1), edge) for edge in (height, width, 0, 0, height, width)]
+            sizes = torch.cat(edges, dim=1).to(conditioned.embeds.dtype)
         return {"text_embeds": conditioned.pooled, "time_ids": sizes}
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from studio.diffusion.device import Dtypes
@@ -46,14 +47,16 @@ def load_checkpoint(
 ) -> Checkpoint:
     """A diffusers folder, or a single .safetensors or .ckpt file, loaded on the CPU.
 
-    `prediction` overrides what a single file's network is taken to predict, which cannot be read from its tensors. `config` is a
+    `prediction` overrides what the network is taken to predict, which the tensors of a single file do not tell. `config` is a
     folder of component configs and `tokenizer` a tokenizer's folder, both for single files. Raises ModelUnreadable.
     """
     source = _open(path, config, tokenizer)
     family = families()[_identify(source).detected.family]
-    if isinstance(source, ModelFolder):
-        return family.load_folder(source, dtypes)
-    return family.load_file(source, dtypes, prediction)
+    load = partial(family.load_folder, source) if isinstance(source, ModelFolder) else partial(family.load_file, source)
+    checkpoint = load(dtypes)
+    if prediction is None:
+        return checkpoint
+    return replace(checkpoint, model=replace(checkpoint.model, prediction=prediction))
 
 
 def _open(path: Path, config: Path | None, tokenizer: Path | None) -> ModelFolder | SingleFile:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,9 +97,9 @@ class ModelFolder:
 
     def variant(self, component: str) -> str | None:
         """The variant of the weights that are there ("fp16" for *.fp16.safetensors); None for the plain ones."""
-        stem = self.weights(component)[0].name.split("-0")[0]
-        parts = stem.split(".")
-        return parts[1] if len(parts) > 2 else None
+        file = self.weights(component)[0]
+        parts = re.sub(r"-\d+-of-\d+", "", file.name.removesuffix(file.suffix)).split(".")
+        return parts[1] if len(parts) > 1 else None
 
 
 def weight_files(folder: Path, component: str) -> list[Path]:
