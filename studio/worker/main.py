@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
+import gc
 import logging
 import os
 import signal
@@ -63,7 +64,11 @@ def _work(
     from studio.worker.jobs import Jobs
     from studio.worker.loading import load
 
+    # What is loaded now stays to the end: the collector shall not go through it, neither now nor ever after.
+    gc.disable()
     loaded = load(configure, modules)
+    gc.freeze()
+    gc.enable()
     jobs = Jobs(loaded, outbox, now, printed, pictures)
     outbox.put(Ready(VERSION, os.getpid(), loaded.catalog.catalog.fingerprint, loaded.devices))
     outbox.put(loaded.catalog)

@@ -5,6 +5,7 @@ A worker is ready once torch is there. The libraries of model code take longer t
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
 from collections import deque
@@ -36,5 +37,6 @@ class Warmth:
         library, name = self._left.popleft()
         try:
             getattr(importlib.import_module(library), name)
+            gc.freeze()
         except (ImportError, AttributeError, RuntimeError) as error:  # both libraries wrap what went wrong in these
             logging.getLogger(__name__).warning("%s.%s cannot be imported: %s", library, name, error)
