@@ -217,11 +217,19 @@ def _frames(traceback: TracebackType | None) -> list[tuple[FrameType, int]]:
 
 
 def _values_named(frame: FrameType, line: int) -> list[object]:
-    """The local values that a line of source names, its first one first; all local values where the line cannot be read."""
+    """The local values that a line of source names, what it writes to first; all local values where the line cannot be read."""
     source = linecache.getline(frame.f_code.co_filename, line, frame.f_globals).strip()
     try:
         tree = ast.parse(source)
     except SyntaxError:
         return list(frame.f_locals.values())
-    names = [one.id for one in ast.walk(tree) if isinstance(one, ast.Name)]
+    targets: list[ast.AST] = []
+    for one in ast.walk(tree):
+        if isinstance(one, ast.Assign):
+            targets.extend(one.targets)
+        elif isinstance(one, ast.AugAssign):
+            targets.append(one.target)
+        elif isinstance(one, ast.Call):
+            targets.extend(keyword.value for keyword in one.keywords if keyword.arg in ("out", "dst"))
+    names = [one.id for place in (*targets, tree) for one in ast.walk(place) if isinstance(one, ast.Name)]
     return [frame.f_locals[name] for name in names if name in frame.f_locals]

@@ -88,6 +88,11 @@ def read_plugin(folder: Path) -> Plugin:
     return plugin if missing is None else replace(plugin, broken=missing)
 
 
+def is_plugin_name(name: str) -> bool:
+    """Small letters, digits and `-` between them, a letter first, at most 60."""
+    return len(name) <= 60 and _NAME.fullmatch(name) is not None
+
+
 def _folders(folders: Iterable[Path]) -> Iterator[Path]:
     for folder in folders:
         if folder.is_dir():
@@ -126,7 +131,7 @@ def _read_toml(path: Path, plugin: str) -> dict[str, Any]:
 def _described(folder: Path, content: Mapping[str, Any]) -> Plugin:
     reader = _Table(folder, "plugin", content)
     name = reader.text("name", needed=True)
-    if not _NAME.fullmatch(name):
+    if not is_plugin_name(name):
         raise reader.error("name", f"'{name}' is no name for a plugin", "Use small letters, digits and '-'.")
     requires = _Table(folder, "requires", content)
     modules = reader.texts("modules")

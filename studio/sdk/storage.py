@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from studio.graph.errors import CodecError
+from studio.graph.errors import CodecError, ValueRefused
 from studio.graph.graph import empty
 from studio.sdk.socket_types import class_of, type_name
 
@@ -91,7 +91,7 @@ def unpack_value(packed: Packed) -> object:
         if unpack is None:
             raise CodecError(f"The type '{packed.type}' cannot be read back: it has no unpack().")
         return unpack(packed)
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, ValueRefused) as error:
         raise CodecError(f"The stored {packed.type} is damaged: {error}.") from error
 
 
