@@ -44,6 +44,7 @@ class Command(StrEnum):
     RUN = "run.run"
     RUN_TO_HERE = "run.to_here"
     CANCEL = "run.cancel"
+    CANCEL_ALL = "run.cancel_all"
     PAUSE = "run.pause"
     RESUME = "run.resume"
     RESTART_WORKER = "run.restart_worker"
@@ -53,8 +54,10 @@ class Command(StrEnum):
     ZOOM_OUT = "view.zoom_out"
     ZOOM_RESET = "view.zoom_reset"
     SHOW_VIEWER = "view.viewer"
+    SHOW_INSPECTOR = "view.inspector"
     SHOW_LOG = "view.log"
     SHOW_QUEUE = "view.queue"
+    RESET_LAYOUT = "view.reset_layout"
     FULL_SCREEN = "view.full_screen"
     PALETTE = "help.palette"
     SHORTCUTS = "help.shortcuts"
@@ -205,6 +208,8 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action(Command.RUN_TO_HERE, "Run to here", "run_to_here", Menu.RUN, has_selected_nodes,
            help="Only the selected nodes and what they need."),
     Action(Command.CANCEL, "Cancel", "cancel", Menu.RUN, is_busy, icon="cancel"),
+    Action(Command.CANCEL_ALL, "Cancel all", "cancel_all", Menu.RUN, is_busy,
+           help="The run that is on, and all that wait."),
     Action(Command.PAUSE, "Pause", "pause", Menu.RUN, can_pause, 1, "pause"),
     Action(Command.RESUME, "Resume", "resume", Menu.RUN, is_paused, 1, "resume"),
     Action(Command.RESTART_WORKER, "Restart worker", "restart_worker", Menu.RUN, always, 2,
@@ -215,8 +220,11 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action(Command.ZOOM_OUT, "Zoom out", "zoom_out", Menu.VIEW, has_document, 1),
     Action(Command.ZOOM_RESET, "Actual size", "zoom_reset", Menu.VIEW, has_document, 1),
     Action(Command.SHOW_VIEWER, "Viewer", "show_viewer", Menu.VIEW, always, 2, checkable=True),
+    Action(Command.SHOW_INSPECTOR, "Inspector", "show_inspector", Menu.VIEW, always, 2, checkable=True),
     Action(Command.SHOW_LOG, "Log", "show_log", Menu.VIEW, always, 2, checkable=True),
     Action(Command.SHOW_QUEUE, "Queue", "show_queue", Menu.VIEW, always, 2, checkable=True),
+    Action(Command.RESET_LAYOUT, "Reset panels", "reset_layout", Menu.VIEW, always, 2,
+           help="All panels back where they were at first."),
     Action(Command.FULL_SCREEN, "Full screen", "full_screen", Menu.VIEW, always, 3, checkable=True),
     Action(Command.PALETTE, "All commands…", "show_palette", Menu.HELP, icon="search"),
     Action(Command.SHORTCUTS, "Keyboard shortcuts", "show_shortcuts", Menu.HELP),
