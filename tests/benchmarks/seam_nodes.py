@@ -13,6 +13,8 @@ from studio.diffusion.preview import Projection, preview
 from studio.diffusion.step import StepState
 from studio.sdk import node, running
 
+torch.set_num_threads(1)  # the projection is so small that threads would only wait for each other
+
 EDGE = 1024
 _FACTOR = 8
 PROJECTION = Projection(

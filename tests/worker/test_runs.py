@@ -234,3 +234,18 @@ def test_the_worker_of_trivial_nodes_has_no_torch_and_ours_none_at_all(room: Roo
     maps = Path(f"/proc/{room.pid}/maps").read_text()
     assert "libtorch" not in maps
     assert "PySide" not in maps
+
+
+def test_enabled_plugins_are_there_and_broken_ones_are_told_of(tmp_path: Path) -> None:
+    loud = tmp_path / "plugins" / "loud"
+    loud.mkdir(parents=True)
+    (loud / "plugin.toml").write_text('[plugin]\nname = "loud"\nversion = "1.0"\nmodules = ["cries"]\n')
+    (loud / "cries.py").write_text("print('I am imported')\nraise OSError('no horn')\n")
+    folders = (str(loud.parent), str(Path(__file__).parents[2] / "plugins"))
+    room = Room(tmp_path, plugins=("print-shop", "loud", "absent"), plugin_folders=folders).start()
+    (sent,) = room.of(CatalogSent)
+    assert {name for name, _ in sent.broken} == {"loud", "absent"}
+    assert any("no horn" in why for _, why in sent.broken)
+    assert "print-shop" in {spec.package for spec in sent.catalog.specs.values()}
+    room.until(lambda: any(one.text == "I am imported" for one in room.of(Log)))
+    room.supervisor.stop()
