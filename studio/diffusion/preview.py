@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import math
 import weakref
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import dataclass, field
 from threading import Lock
 
 import numpy as np
@@ -24,7 +25,7 @@ from studio.diffusion.foreign import Foreign
 from studio.diffusion.model import LoadedVAE
 from studio.diffusion.step import StepState
 
-_FIT_PICTURES = 24
+_FIT_PICTURES = 8
 _FIT_LATENT_EDGE = 8
 
 
@@ -37,9 +38,15 @@ class Projection:
     bias: Tensor
     """(3,) float32."""
 
+    copies: dict[torch.device, Projection] = field(default_factory=dict, repr=False)
+
     def on(self, device: torch.device) -> Projection:
-        """The same on another device."""
-        return Projection(self.weight.to(device), self.bias.to(device))
+        """The same on a device; copied there once, since a copy waits for the GPU."""
+        if self.weight.device == device:
+            return self
+        if device not in self.copies:
+            self.copies[device] = Projection(self.weight.to(device), self.bias.to(device))
+        return self.copies[device]
 
 
 def fit_projection(vae: LoadedVAE) -> Projection:
@@ -188,25 +195,22 @@ def preview(denoised: Tensor, projection: Projection | None) -> NDArray[np.uint8
 
 
 def with_previews(
-    states: Iterable[StepState], projection: Projection | None
-) -> Iterator[tuple[StepState, NDArray[np.uint8] | None]]:
-    """Every state with the newest preview that has arrived and was not given out yet.
+    states: Generator[StepState, None, None], projection: Projection | None
+) -> Generator[tuple[StepState, NDArray[np.uint8] | None], None, None]:
+    """Every state with the newest preview that has arrived and was not given out yet. Closing it closes `states`.
 
     On a GPU the copy of a preview overlaps the next step, and comes with the state after its own; only at the end of the schedule is it
     waited for. On the CPU every state has its own.
     """
     waiting: Pending | None = None
-    try:
+    with closing(states):
         for state in states:
-            if projection is not None and projection.weight.device != state.denoised.device:
-                projection = projection.on(state.denoised.device)
             current = Pending(project(state.denoised, projection))
+            shown: NDArray[np.uint8] | None = None
             if current.ready or state.sigma == 0:
                 waiting, shown = None, current.pixels()
             else:
-                shown = waiting.pixels() if waiting is not None and waiting.ready else None  # type: ignore[assignment]
+                if waiting is not None and waiting.ready:
+                    shown = waiting.pixels()
                 waiting = current
             yield state, shown
-    finally:
-        if isinstance(states, Iterator) and hasattr(states, "close"):
-            states.close()

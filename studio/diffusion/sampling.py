@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -35,7 +35,7 @@ def sample(
     seed: int = 0,
     noise: Tensor | None = None,
     start: StepState | None = None,
-) -> Iterator[StepState]:
+) -> Generator[StepState, None, None]:
     """The states after each step of a run. Closing the generator cancels it; a stored state as `start` resumes or branches.
 
     latent: (batch, channels, height, width) scaled latent; zeros for a picture from nothing. A batch of 1 becomes as large as the
@@ -137,7 +137,7 @@ def _resumed(model: LoadedModel, start: StepState, sigmas: Sequence[float], samp
     return replace(start, latent=start.latent.to(device), denoised=start.denoised.to(device), memory=memory)
 
 
-def _run(states: Iterator[StepState], sampler: str) -> Iterator[StepState]:
+def _run(states: Iterator[StepState], sampler: str) -> Generator[StepState, None, None]:
     """The sampler's states, signed with its name, each found finite.
 
     On a GPU the finding is looked at one step later, so that the next step is already queued.

@@ -115,7 +115,7 @@ def test_every_state_has_its_preview_and_closing_reaches_the_run() -> None:
     closed.clear()
     run = with_previews(states(), CHECK)
     next(run)
-    run.close()  # type: ignore[attr-defined]
+    run.close()
     assert closed == [True]
 
 

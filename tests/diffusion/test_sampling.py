@@ -104,7 +104,7 @@ def test_closing_ends_a_run(sd1: Checkpoint, monkeypatch: pytest.MonkeyPatch) ->
         sigmas("normal", model.noise, 9),
     )
     next(states)
-    states.close()  # type: ignore[attr-defined]
+    states.close()
     assert len(calls) == 1
 
 
