@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -82,6 +83,7 @@ class NodeRun:
                     return None
                 release_frames(error)
             control.obey()
+            gc.collect()
             freed = self._residency.evict(context.device)
             tight = made_room or not freed
             made_room = True

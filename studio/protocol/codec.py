@@ -28,9 +28,8 @@ _from_json = json.JSONDecoder(parse_constant=_no_constant).decode
 
 def pack(messages: Sequence[Message] | Sequence[Event]) -> bytes:
     """One frame. Raises `ProtocolError` for numbers that are not finite and for frames above `MOST_BYTES`."""
-    hint = Message | Event
     try:
-        body = _to_json([encode(one, hint) for one in messages]).encode("ascii")
+        body = _to_json(encode(messages, list[Message | Event])).encode("ascii")
     except ValueError as error:
         raise ProtocolError(f"A message cannot be sent: {error}.") from None
     if len(body) > MOST_BYTES:
@@ -58,12 +57,12 @@ def read_frame(stream: BinaryIO) -> bytes | None:
 
 def unpack_messages(body: bytes) -> list[Message]:
     """The messages in a frame's body. Raises `ProtocolError` where any is not one."""
-    return _unpack(Message, body)
+    return _unpack(list[Message], body)
 
 
 def unpack_events(body: bytes) -> list[Event]:
     """The events in a frame's body. Raises `ProtocolError` where any is not one."""
-    return _unpack(Event, body)
+    return _unpack(list[Event], body)
 
 
 def _unpack(kind: object, body: bytes) -> list[Any]:
@@ -71,7 +70,8 @@ def _unpack(kind: object, body: bytes) -> list[Any]:
         plain = _from_json(body.decode("ascii"))
         if not isinstance(plain, list):
             raise ProtocolError("A frame holds no list of messages.", mend=_MEND)
-        return [decode_union(kind, one, f"message {at}") for at, one in enumerate(plain)]
+        found: list[Any] = decode_union(kind, plain, "message")
+        return found
     except CodecError as error:
         raise ProtocolError(error.what, where=error.where, mend=_MEND) from None
     except (ValueError, RecursionError) as error:
