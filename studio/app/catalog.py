@@ -6,17 +6,15 @@ for node types need not start a worker to learn that nothing has changed.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from studio import __version__
 from studio.app.settings import Settings
-from studio.files.atomic import write_atomically
+from studio.graph.spec import Catalog
 from studio.library.places import Places
-from studio.protocol.catalog_file import read_catalog
-from studio.protocol.messages import CatalogSent
+from studio.protocol.catalog_file import read_specs
 
 CATALOG_FILE: Final = "catalog.json"
 _STAMP_FILE: Final = "catalog.stamp"
@@ -24,12 +22,12 @@ _PACKAGES: Final = ("nodes", "studio/graph", "studio/sdk", "studio/diffusion", "
 _ROOT: Final = Path(__file__).resolve().parents[2]
 
 
-def kept_catalog(places: Places) -> CatalogSent | None:
+def kept_catalog(places: Places) -> Catalog | None:
     """As a worker told it last, possibly of older code; None where none has yet, or the file is damaged."""
-    return read_catalog(places.cache / CATALOG_FILE)
+    return read_specs(places.cache / CATALOG_FILE)
 
 
-def fresh_catalog(settings: Settings, places: Places) -> CatalogSent | None:
+def fresh_catalog(settings: Settings, places: Places) -> Catalog | None:
     """The same, where neither code nor the choice of plugins has changed since; else None."""
     try:
         stamp = (places.cache / _STAMP_FILE).read_text("ascii")
@@ -40,6 +38,8 @@ def fresh_catalog(settings: Settings, places: Places) -> CatalogSent | None:
 
 def keep_stamp(stamp: str, places: Places) -> None:
     """Note that the kept catalog is that of the code with this stamp. Raises `WriteFailed`."""
+    from studio.files.atomic import write_atomically
+
     write_atomically(places.cache / _STAMP_FILE, stamp)
 
 
@@ -48,6 +48,8 @@ def code_stamp(settings: Settings, places: Places) -> str:
 
     It is taken before a worker starts: what changes while that one reads must not pass for what it read.
     """
+    import hashlib
+
     digest = hashlib.blake2b(repr((__version__, settings.enabled_plugins)).encode(), digest_size=16)
     folders = [_ROOT / package for package in _PACKAGES]
     if settings.enabled_plugins:

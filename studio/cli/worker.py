@@ -126,8 +126,7 @@ def worker(device: str = "", out: str = "") -> Iterator[Worker]:
 
 def ready_catalog() -> Catalog | None:
     """The node types without a worker's help: None where code has changed since one told them."""
-    sent = fresh_catalog(_settings(), places())
-    return sent.catalog if sent is not None else None
+    return fresh_catalog(_settings(), places())
 
 
 def catalog() -> Catalog:

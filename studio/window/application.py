@@ -91,8 +91,7 @@ class Studio(QObject):
         # The journal's own thread may report, so that this goes through a signal.
         self.session = Session.start(where.data / "sessions", on_problem=self._journal_refused.emit)
         problems = self._open_first(argv)
-        kept = kept_catalog(where)
-        self.window = MainWindow(self.session, settings, where, kept.catalog if kept is not None else None)
+        self.window = MainWindow(self.session, settings, where, kept_catalog(where))
         self._journal_refused.connect(self.window.complain)
         for notice in self.session.notices:
             self.window.notices.tell(notice.text)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from studio.protocol.catalog_file import read_catalog, write_catalog
+from studio.protocol.catalog_file import read_catalog, read_specs, write_catalog
 from studio.protocol.messages import CatalogSent
 from tests.graph.catalog import CATALOG
 
@@ -18,6 +18,7 @@ def test_it_comes_back_as_it_was(tmp_path: Path) -> None:
     file = tmp_path / "not there yet" / "catalog.json"
     assert write_catalog(file, SENT)
     assert read_catalog(file) == SENT
+    assert read_specs(file) == SENT.catalog
     assert [one.name for one in file.parent.iterdir()] == ["catalog.json"]
 
 
@@ -26,6 +27,7 @@ def test_a_damaged_one_counts_as_none(tmp_path: Path, text: str) -> None:
     file = tmp_path / "catalog.json"
     file.write_text(text)
     assert read_catalog(file) is None
+    assert read_specs(file) is None
 
 
 def test_without_one_there_is_none(tmp_path: Path) -> None:
