@@ -198,6 +198,9 @@ def test_conditionings_of_different_encoders_are_refused(sd1: Checkpoint, sd2: C
     )
     with pytest.raises(ValueRefused, match="text encoder of the same checkpoint"):
         next(states)
+    other = sample(model, encoded(sd2, "a"), None, torch.zeros(model.latents.shape(16, 16)), (1.0, 0.0), guidance=1.0)
+    with pytest.raises(ValueRefused, match="1024 wide"):
+        next(other)
 
 
 def test_a_latent_that_stops_being_finite_is_named_with_its_step(sd1: Checkpoint) -> None:

@@ -158,6 +158,13 @@ class StableDiffusion1(Family):
                 socket="model",
                 mend="Choose a plain text-to-image model.",
             )
+        context: int = config_of(unet).cross_attention_dim
+        if conditioned.embeds.shape[-1] != context:
+            raise ValueRefused(
+                f"The conditioning is {conditioned.embeds.shape[-1]} wide, this network takes {context}.",
+                socket="positive",
+                mend="Encode the prompts with the text encoder of the same checkpoint.",
+            )
         output: Tensor = unet(
             x.to(dtype),
             torch.full((x.shape[0],), time, dtype=torch.float32, device=x.device),

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 from torch import nn
@@ -21,40 +20,40 @@ from studio.diffusion.weights.single_file import SingleFile
 from studio.diffusion.weights.unpickle import load_pickle
 from studio.graph.errors import ModelUnreadable
 
-Loaded = TypeVar("Loaded")
 COPY_AGAIN = "Copy or download the model again, whole."
 
 
 def load_network(folder: ModelFolder, component: str, kind: type[Foreign], dtype: torch.dtype) -> nn.Module:
     """A diffusers model from a component folder, in eval mode. Raises ModelUnreadable where weights or config are missing or damaged."""
-    path = folder.component(component)
-    folder.config(component)
-    files = folder.weights(component)
-    if files[0].suffix == ".bin":
-        return _fill(files, lambda: kind.from_config(kind.load_config(str(path))), dtype, component)
-    for file in files:
-        read_header(file)
-    with _explained(path, component), _quiet():
-        model, report = kind.from_pretrained(
-            str(path),
-            dtype=dtype,
-            variant=folder.variant(component),
-            use_safetensors=True,
-            local_files_only=True,
-            output_loading_info=True,
-        )
-    _check_complete(path, component, report["missing_keys"], report["mismatched_keys"])
-    return _ready(model)
+
+    def build() -> nn.Module:
+        model: nn.Module = kind.from_config(kind.load_config(str(folder.component(component))))
+        return model
+
+    return _load(folder, component, kind, dtype, build)
 
 
 def load_clip(folder: ModelFolder, component: str, kind: type[Foreign], dtype: torch.dtype) -> nn.Module:
     """A transformers text encoder from a component folder. Raises ModelUnreadable."""
+
+    def build() -> nn.Module:
+        model: nn.Module = kind(
+            kind.config_class.from_pretrained(str(folder.component(component)), local_files_only=True)
+        )
+        return model
+
+    return _load(folder, component, kind, dtype, build)
+
+
+def _load(
+    folder: ModelFolder, component: str, kind: type[Foreign], dtype: torch.dtype, build: Callable[[], nn.Module]
+) -> nn.Module:
+    """Through the library's own loader; from pickles, which that would refuse or run, into a model that `build` makes."""
     path = folder.component(component)
     folder.config(component)
     files = folder.weights(component)
     if files[0].suffix == ".bin":
-        config = kind.config_class.from_pretrained(str(path), local_files_only=True)
-        return _fill(files, lambda: kind(config), dtype, component)
+        return _fill(files, build, dtype, component)
     for file in files:
         read_header(file)
     with _explained(path, component), _quiet():
@@ -108,13 +107,13 @@ def clip_from_file(
     return _ready(model)
 
 
-def _fill(files: list[Path], build: Callable[[], Foreign], dtype: torch.dtype, component: str) -> nn.Module:
-    """A model built empty and filled from pickles, which diffusers would refuse or run."""
+def _fill(files: list[Path], build: Callable[[], nn.Module], dtype: torch.dtype, component: str) -> nn.Module:
+    """A model built empty and filled from pickles."""
     from accelerate import init_empty_weights
 
     with _explained(files[0], component), _quiet():
         with init_empty_weights(include_buffers=False):
-            model: nn.Module = build()
+            model = build()
         names = set(model.state_dict())
         wrapped = any(name.startswith("text_model.") for name in names)
         for file in files:
