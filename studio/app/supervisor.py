@@ -240,11 +240,14 @@ class Supervisor:
             if run in self._pending:
                 self._send(Resume(run))
 
-    def fetch(self, node: NodeId, output: str, index: int = 0) -> int:
-        """Ask what an output of the last run holds. The number returned is that of the `Fetched` that answers, in any case."""
+    def fetch(self, node: NodeId, output: str, index: int = 0, largest: int = 8192) -> int:
+        """Ask what an output of the last run holds; arguments as of the message `Fetch`.
+
+        The number returned is that of the `Fetched` that answers, in any case.
+        """
         with self._lock:
             self._last_request += 1
-            request = Fetch(self._last_request, node, output, index)
+            request = Fetch(self._last_request, node, output, index, largest)
             self._requests[request.request] = request
             self._send(request)
             return request.request

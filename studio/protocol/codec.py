@@ -70,8 +70,7 @@ def _unpack(kind: object, body: bytes) -> list[Any]:
         plain = _from_json(body.decode("ascii"))
         if not isinstance(plain, list):
             raise ProtocolError("A frame holds no list of messages.", mend=_MEND)
-        found: list[Any] = decode_union(kind, plain, "message")
-        return found
+        return list(decode_union(kind, plain, "message"))
     except CodecError as error:
         raise ProtocolError(error.what, where=error.where, mend=_MEND) from None
     except (ValueError, RecursionError) as error:

@@ -118,6 +118,8 @@ class Fetch:
     output: str
     index: int = 0
     """Which item, of a batch or list."""
+    largest: int = 8192
+    """The picture is scaled down to at most so many pixels wide and high."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,9 @@ LARGEST_SIDE: Final = 8192
 """Wider or higher pictures do not cross; the worker scales them down."""
 
 _PAGE: Final = 4096
-_CLASSES: Final = ((32, 2**20), (16, 16 * 2**20), (2, 4 * LARGEST_SIDE * LARGEST_SIDE))
+_CLASSES: Final = ((64, 2**20), (16, 16 * 2**20), (2, 4 * LARGEST_SIDE * LARGEST_SIDE))
 """Slots and their bytes: thumbnails, previews and viewer pictures up to 2048 x 2048, the rest."""
-_LARGE: Final = 48
+_LARGE: Final = sum(count for count, _ in _CLASSES[:-1])
 """The first slot of the last class, whose pages are given back."""
 _SIZES: Final = tuple(size for count, size in _CLASSES for _ in range(count))
 _OFFSETS: Final = tuple(2 * _PAGE + sum(_SIZES[:slot]) for slot in range(len(_SIZES)))

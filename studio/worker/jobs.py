@@ -27,14 +27,15 @@ from studio.protocol.messages import (
     RunRefused,
     Shutdown,
 )
-from studio.protocol.pictures import PictureMemory
+from studio.protocol.pictures import LARGEST_SIDE, PictureMemory
 from studio.worker.insist import Insistence
 from studio.worker.loading import Loaded
 from studio.worker.now import Now
 from studio.worker.outbox import Outbox
-from studio.worker.previews import Previews, put, whole
+from studio.worker.previews import Previews, put
 from studio.worker.printed import Printed
 from studio.worker.reports import PictorialOutputs, RunReport
+from studio.worker.shown import show
 from studio.worker.warm import IDLE, Warmth
 
 
@@ -176,7 +177,8 @@ class Jobs:
 
     def _answer(self, asked: Fetch) -> Fetched:
         try:
-            shown = whole(self._engine.value(asked.node, asked.output), asked.index)
+            largest = min(max(asked.largest, 1), LARGEST_SIDE)
+            shown = show(self._engine.value(asked.node, asked.output), asked.index, largest)
         except WirelightError as error:
             return Fetched(asked.request, asked.node, asked.output, text=str(error), count=0)
         except Exception as error:  # noqa: BLE001 - a plugin's value may raise anything when it is described

@@ -12,9 +12,9 @@ import numpy as np
 from studio.graph.errors import ValueRefused
 from studio.graph.graph import NodeId
 from studio.protocol.messages import Picture
-from studio.protocol.pictures import LARGEST_SIDE, PictureMemory
+from studio.protocol.pictures import PictureMemory
 from studio.sdk.context import PreviewMaker
-from studio.worker.shown import Pixels, Shown, scaled_down, show
+from studio.worker.shown import Pixels, scaled_down, show
 
 LARGEST_PREVIEW: Final = 2048
 _THUMBNAIL: Final = 256
@@ -82,11 +82,6 @@ def put(pictures: PictureMemory, pixels: Pixels) -> Picture | None:
     """Into the shared memory; None where it does not fit."""
     height, width, channels = pixels.shape
     return pictures.write(np.ascontiguousarray(pixels).data.cast("B"), width, height, channels)
-
-
-def whole(value: object, index: int) -> Shown:
-    """What the viewer shows: as large as pictures cross at all."""
-    return show(value, index, LARGEST_SIDE)
 
 
 def _checked(pixels: object) -> Pixels:

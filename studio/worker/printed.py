@@ -17,6 +17,7 @@ from typing import Final, TextIO
 _BREAK: Final = re.compile(rb"[\r\n]+")
 _LONGEST: Final = 10_000
 _CHUNK: Final = 2**16
+_MOST_CHUNKS: Final = 64
 _LINE_BUFFERED: Final = 1
 """_IOLBF of the C libraries of Linux and macOS."""
 
@@ -81,8 +82,10 @@ class Printed:
                 self._read()
 
     def _read(self) -> None:
+        # Not until it is empty: somebody may print faster than we read.
         with contextlib.suppress(BlockingIOError):
-            while part := os.read(self._pipe, _CHUNK):
+            for _ in range(_MOST_CHUNKS):
+                part = os.read(self._pipe, _CHUNK)
                 *lines, self._rest = _BREAK.split(self._rest + part)
                 for line in lines:
                     self._one(line)

@@ -36,6 +36,7 @@ from studio.worker.previews import Previews
 from studio.worker.printed import Printed
 
 _PICTORIAL: Final = frozenset({"Image", "Mask", "Video", "Audio"})
+_LONGEST_TEXT: Final = 10_000
 _LONGEST_TRACE: Final = 20_000
 
 ValueOf = Callable[[NodeId, str], object]
@@ -114,7 +115,7 @@ class RunReport:
                 self._run,
                 node,
                 failure.type,
-                failure.what,
+                failure.what[:_LONGEST_TEXT],
                 failure.socket,
                 failure.mend,
                 failure.trace[-_LONGEST_TRACE:],

@@ -95,12 +95,13 @@ def until(true: Callable[[], object], seconds: float = 5.0) -> None:
 
 @pytest.fixture
 def house() -> Iterator[House]:
+    threads = set(threading.enumerate())
     one = House()
     one.supervisor.start()
     until(lambda: READY in one.told)
     yield one
     one.supervisor.stop()
-    assert "supervisor" not in {thread.name for thread in threading.enumerate()}
+    assert set(threading.enumerate()) <= threads
     assert all(worker.closed for worker in one.workers)
 
 

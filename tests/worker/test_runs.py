@@ -116,6 +116,10 @@ def test_any_result_can_be_looked_at(room: Room) -> None:
     assert room.supervisor.picture(picture.picture) == b"\xff" * (64 * 48 * 3)
     number = fetched(room, N0, "number")
     assert (number.type, number.text, number.picture) == ("Float", "0.0", None)
+    small = room.supervisor.fetch(N1, "image", 0, 16)
+    room.until(lambda: any(one.request == small for one in room.of(Fetched)))
+    answer = room.of(Fetched)[-1]
+    assert (answer.width, answer.picture.width, answer.picture.height) == (64, 16, 12)
     assert "nobody" in fetched(room, NodeId("nobody"), "image").text
     assert "colour" in fetched(room, N1, "colour").text
 
@@ -198,6 +202,17 @@ def test_a_flood_of_prints_from_native_code_blocks_nothing(room: Room) -> None:
     assert room.of(NodeFinished, run)
     lines = [one for one in room.of(Log) if "x" * 150 in one.text]
     assert sum(len(one.text) for one in lines) > 2_000_000
+
+
+def test_a_node_that_never_stops_printing_does_not_drown_the_window(own_room: Room) -> None:
+    run = own_room.supervisor.run(chain("test/Babel"))
+    own_room.until(lambda: len(own_room.of(Log)) > 20_000)
+    told = len(own_room.of(Log))
+    time.sleep(0.5)
+    assert len(own_room.of(Log)) - told < 4_000
+    own_room.supervisor.cancel(run)
+    assert own_room.end_of(run) == "cancelled"
+    assert any("lines were left out" in one.text for one in own_room.of(Log))
 
 
 def test_the_worker_says_what_it_is(own_room: Room) -> None:

@@ -146,3 +146,11 @@ def floods(value: float = 0.0, megabytes: int = 2) -> float:
     for _ in range(megabytes * 5243):
         write(1, line, 200)
     return value
+
+
+@node("test/Babel")
+def babel(value: float = 0.0) -> float:
+    """Prints for ever."""
+    while True:
+        print("and another thing")  # noqa: T201
+        running().checkpoint()
