@@ -6,14 +6,19 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from studio.app.recovery import FORMAT, JournaledHistory, Recovered, Retitled, Saved, Stamp, Started, to_line
+from studio.app.journal import JournaledHistory
+from studio.app.stamp import Stamp, stamp_of
 from studio.files.workflow_file import read_workflow, to_text, write_workflow
-from studio.graph.edits import AnyEdit
 from studio.graph.errors import ChangedOnDisk, Misuse
 from studio.graph.graph import Graph
 from studio.graph.workflow import Workflow
+
+if TYPE_CHECKING:
+    from studio.app.records import Started
+    from studio.app.recovery import Recovered
+    from studio.graph.edits import AnyEdit
 
 UNTITLED: Final = "Untitled"
 
@@ -88,6 +93,8 @@ class Document:
 
     def retitle(self, title: str, description: str | None = None) -> None:
         """Give the document a title of its own, and a description. Not a step of the history."""
+        from studio.app.records import Retitled, to_line
+
         description = self._workflow.description if description is None else description
         self._workflow = replace(self._workflow, title=title, description=description)
         self._tell_journal(to_line(Retitled(title, description)))
@@ -113,6 +120,8 @@ class Document:
 
     def mark_saved(self, stamp: Stamp | None) -> None:
         """The file of that stamp holds the document as it is."""
+        from studio.app.records import Saved, to_line
+
         self.stamp = stamp
         self._saved, self._compared = self.workflow, None
         if self.path is not None and stamp is not None:
@@ -125,17 +134,14 @@ class Document:
     def freeze(self) -> Callable[[], Started]:
         """A call that makes the journal's snapshot of the document as it is now; it may run on another thread."""
         workflow, id, path, stamp, dirty = self.workflow, self.id, self.path, self.stamp, self.dirty
-        return lambda: Started(FORMAT, id, to_text(workflow), str(path) if path else "", stamp, dirty)
+
+        def snapshot() -> Started:
+            from studio.app.records import FORMAT, Started
+
+            return Started(FORMAT, id, to_text(workflow), str(path) if path else "", stamp, dirty)
+
+        return snapshot
 
     def _tell_journal(self, line: bytes) -> None:
         if self.history.sink is not None:
             self.history.sink(line)
-
-
-def stamp_of(path: Path) -> Stamp | None:
-    """What the file looks like now, or None where there is none."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return Stamp(status.st_size, status.st_mtime_ns)

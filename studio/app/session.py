@@ -13,16 +13,19 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from studio.app.document import Document, stamp_of
-from studio.app.recovery import SUFFIX, Journal, Keeper, Recovered, read_journal
+from studio.app.document import Document
+from studio.app.journal import SUFFIX, Journal, Keeper
+from studio.app.stamp import stamp_of
 from studio.files.atomic import write_atomically, write_failed
 from studio.graph.codec import decode, encode
-from studio.graph.diff import diff
 from studio.graph.errors import CodecError, FileProblem, WirelightError, WriteFailed
 from studio.graph.workflow import View, Workflow
 from studio.library.lock import FileLock
+
+if TYPE_CHECKING:
+    from studio.app.recovery import Recovered
 
 _STATE: Final = "session.json"
 _LOCK: Final = "lock"
@@ -159,6 +162,8 @@ class Session:
 
     def reopen(self) -> Document | None:
         """The document that was closed last, as it was, or None where there is none left."""
+        from studio.app.recovery import read_journal
+
         closed = self.folder.parent / _CLOSED
         for journal in sorted(closed.glob(f"*{SUFFIX}"), key=_age):
             own = self.folder / journal.name
@@ -217,6 +222,8 @@ class Session:
 
     def _take_over(self, folder: Path, lock: FileLock) -> None:
         """Bring back the documents of a session that has ended."""
+        from studio.app.recovery import read_journal
+
         state = _read_state(folder)
         order = {id: at for at, id in enumerate(state.documents)}
         journals = sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: (order.get(path.stem, len(order)), path.stem))
@@ -285,6 +292,8 @@ class Session:
 
     def _replace(self, document: Document, newer: Document) -> None:
         """An unchanged document takes what its file says now, as one edit, so that it can be undone."""
+        from studio.graph.diff import diff
+
         document.apply(diff(document.graph, newer.graph))
         document.mark_saved(newer.stamp)
 

@@ -12,20 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio.app.document import Document
-from studio.app.recovery import (
-    Edited,
-    How,
-    Journal,
-    Keeper,
-    Retitled,
-    Saved,
-    Sealed,
-    Stamp,
-    Started,
-    from_line,
-    read_journal,
-    to_line,
-)
+from studio.app.journal import Journal, Keeper
+from studio.app.records import Edited, How, Retitled, Saved, Sealed, Started, from_line, to_line
+from studio.app.recovery import read_journal
+from studio.app.stamp import Stamp
 from studio.files.workflow_file import to_text
 from studio.graph.codec import decode
 from studio.graph.edits import AddNodes, AnyEdit, MoveNodes, RemoveNodes, SetLinks, SetParameter
@@ -189,7 +179,7 @@ def test_the_journal_is_written_before_others_hear_of_the_edit(tmp_path: Path) -
 
 
 def test_many_edits_are_folded_into_a_new_snapshot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("studio.app.recovery._COMPACT_ABOVE", 20_000)
+    monkeypatch.setattr("studio.app.journal._COMPACT_ABOVE", 20_000)
     document = Document(Workflow(Graph({NodeId("a"): Node("test/Node")})))
     journal = journaled(document, tmp_path)
     sizes = []
@@ -217,7 +207,7 @@ def test_a_full_disk_is_told_once_and_editing_goes_on(tmp_path: Path, monkeypatc
         real(file, data[:7])
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("studio.app.recovery._RETRY_AFTER", 0.0)
+    monkeypatch.setattr("studio.app.journal._RETRY_AFTER", 0.0)
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", full)
         document.apply(SetParameter(NodeId("a"), "x", 2))
