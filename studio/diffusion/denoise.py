@@ -52,7 +52,7 @@ class OneForward:
         return self._joined
 
 
-def spread(conditioned: Conditioned, batch: int) -> Conditioned:
+def spread(conditioned: Conditioned, batch: int, socket: str = "positive") -> Conditioned:
     """One prompt for every item of the batch: a single prompt serves all, several take equal shares in their order.
 
     Raises ValueRefused where the batch is not a multiple of the prompts.
@@ -62,7 +62,7 @@ def spread(conditioned: Conditioned, batch: int) -> Conditioned:
     if batch % conditioned.prompts:
         raise ValueRefused(
             f"{conditioned.prompts} prompts do not share a batch of {batch} evenly.",
-            socket="positive",
+            socket=socket,
             mend=f"Make the batch {conditioned.prompts}, or a multiple of it.",
         )
     share = batch // conditioned.prompts

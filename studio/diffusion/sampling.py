@@ -10,7 +10,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from studio.diffusion.denoise import OneForward
+from studio.diffusion.denoise import OneForward, spread
 from studio.diffusion.device import device_of
 from studio.diffusion.guidance import Guided
 from studio.diffusion.model import Conditioned, LoadedModel
@@ -62,6 +62,9 @@ def sample(
         if start is None
         else _resumed(model, start, sigmas, sampler)
     )
+    batch = begin.latent.shape[0]
+    positive = spread(positive, batch)
+    negative = None if negative is None else spread(negative, batch, "negative")
     denoiser = make_denoiser(model, positive, negative, guidance)
     return _run(chosen.run(denoiser, begin, sigmas, model.prediction.process), sampler)
 

@@ -90,7 +90,11 @@ def ratio(checkpoint: Any, batch: int, pairs: int, edge: int) -> dict[str, float
         text_encoder=checkpoint.text_encoder.encoders[0],
         tokenizer=checkpoint.text_encoder.tokenizers[0],
         scheduler=EulerDiscreteScheduler(
-            beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", timestep_spacing="trailing"
+            beta_start=0.00085,
+            beta_end=0.012,
+            beta_schedule="scaled_linear",
+            timestep_spacing="trailing",
+            steps_offset=1,
         ),
         safety_checker=None,
         feature_extractor=None,

@@ -63,6 +63,10 @@ def test_prompts_share_a_larger_batch_in_order(sd1: Checkpoint) -> None:
     assert distance(together[2:3], run(sd1, ["red dog"], seed=6)[-1].latent) < 1e-5
     with pytest.raises(ValueRefused, match="evenly"):
         run(sd1, ["the cat", "red dog"], batch=3)
+    model = sd1.model
+    with pytest.raises(ValueRefused) as caught:
+        sample(model, encoded(sd1, "a"), encoded(sd1, "b", "c"), torch.zeros(model.latents.shape(16, 16)), (1.0, 0.0))
+    assert caught.value.socket == "negative"
 
 
 def test_a_step_is_one_forward(sd1: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
