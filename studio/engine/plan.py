@@ -17,7 +17,7 @@ from typing import Any, Final
 from studio.engine.contents import ContentOf
 from studio.engine.keys import NO_KEY, Key, KeyMaker, derived_key, fed_by, folder_part, lock_key
 from studio.engine.lists import depth_taken
-from studio.graph.check import Kind, Problem, cycles, node_problems
+from studio.graph.check import Kind, Problem, cycles, node_problems, value_problems
 from studio.graph.errors import WirelightError
 from studio.graph.flat import FlatGraph, FlatNode, flatten
 from studio.graph.graph import Graph, Mode, Node, NodeId, Socket, Value, subgraph_of
@@ -36,8 +36,10 @@ class NodeType:
         "caller",
         "definition",
         "fingerprinted",
+        "fitting",
         "keys",
         "lazy",
+        "needed",
         "output_names",
         "parameters",
         "reads_outside",
@@ -55,7 +57,25 @@ class NodeType:
         self.lazy = frozenset(one.name for one in self.spec.inputs if one.lazy)
         self.parameters = {one.name: one for one in self.spec.parameters}
         self.fingerprinted = _named_parameters(definition.fingerprint, self.parameters)
+        self.needed = frozenset(one.name for one in self.spec.sockets if not one.optional)
+        self.fitting: set[tuple[str, str, NodeType | None]] = set()
+        """Links that were found right: input, output, and the type of the node that has the output."""
         self.reads_outside = bool(definition.files) or definition.fingerprint is not None or definition.volatile
+
+    def is_fine(self, task: Task) -> bool:
+        """Whether nothing is wrong with a node, as far as a quick look tells."""
+        node = task.node
+        linked = node.inputs
+        if not self.needed <= linked.keys() or len(task.edges) != len(linked):
+            return False
+        for edge in task.edges:
+            if (edge.input, edge.output, edge.source.type) not in self.fitting:
+                return False
+        for name, value in node.parameters.items():
+            declared = self.parameters.get(name)
+            if declared is None or (name not in linked and any(value_problems(task.id, declared, value))):
+                return False
+        return True
 
     def value(self, node: FlatNode, name: str) -> Value:
         """What a parameter holds, by itself or by default."""
@@ -150,7 +170,7 @@ class Planner:
         unordered = []
         for task in needed:
             if task.problems is None:
-                task.problems = tuple(node_problems(task.id, task.node, self._flat, self._catalog))
+                task.problems = self._problems_of(task)
             if task.problems:
                 found.extend(task.problems)
             if task.rank < 0:
@@ -162,6 +182,16 @@ class Planner:
                     needed.append(source)
         if unordered:
             found.extend(cycles(self._flat, [task.id for task in needed]))
+        return found
+
+    def _problems_of(self, task: Task) -> tuple[Problem, ...]:
+        """As `node_problems`, which is asked only where a look at the links and values does not settle it."""
+        type, node = task.type, task.node
+        if type is not None and type.is_fine(task):
+            return ()
+        found = tuple(node_problems(task.id, node, self._flat, self._catalog))
+        if type is not None and not found:
+            type.fitting.update((edge.input, edge.output, edge.source.type) for edge in task.edges)
         return found
 
     # Tasks

@@ -10,7 +10,7 @@ import ast
 import linecache
 from collections.abc import Collection, Mapping
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from studio.graph.check import value_problems
 from studio.graph.errors import UnknownSocket, ValueRefused
 from studio.graph.graph import NodeId
 from studio.graph.spec import Control, Input, NodeSpec, Number, TextField, Toggle
-from studio.sdk.border import adapt_value, adapter, check_value, checker, placed
+from studio.sdk.border import Convert, adapt_value, adapter, check_value, checker, placed
 from studio.sdk.definition import NodeDefinition
 from studio.sdk.values.arrays import arrays_in, map_tensors, tensors_in
 from studio.sdk.values.image import Image
@@ -37,7 +37,7 @@ class Caller:
         self._spec = definition.spec
         self._function = definition.function
         self._entrances = {one.name: _Entrance(one) for one in self._spec.inputs}
-        self._exits = tuple((one.name, checker(one.type)) for one in self._spec.outputs)
+        self._exits: tuple[_Exit, ...] = tuple((one.name, checker(one.type)) for one in self._spec.outputs)
 
     def fixed(self, parameters: Mapping[str, object], linked: Collection[str], node: str = "") -> dict[str, Any]:
         """Values of all inputs but those that are linked, converted and checked; they may serve for many calls. Raises `ValueRefused`."""
@@ -74,26 +74,29 @@ class Caller:
     def _outputs(self, result: object, node: str) -> tuple[Any, ...]:
         exits = self._exits
         if len(exits) == 1:
-            results: tuple[object, ...] = (result,)
-        elif isinstance(result, tuple) and len(result) == len(exits):
-            results = result
-        elif not exits and result is None:
+            return (_checked(exits[0], result, node),)
+        if not exits and result is None:
             return ()
-        else:
+        if not isinstance(result, tuple) or len(result) != len(exits):
             raise self._wrong_count(result, node)
-        checked = []
-        for (name, check), value in zip(exits, results, strict=True):
-            try:
-                checked.append(check(value))
-            except ValueRefused as refused:
-                raise placed(refused, node, name) from refused.__cause__
-        return tuple(checked)
+        return tuple([_checked(exit, value, node) for exit, value in zip(exits, result, strict=True)])
 
     def _wrong_count(self, result: object, node: str) -> ValueRefused:
         returned = f"but returned {type(result).__name__}."
         if not self._exits:
             return ValueRefused(f"It declares no output, {returned}", node=node)
         return ValueRefused(f"It has the outputs {', '.join(name for name, _ in self._exits)}, {returned}", node=node)
+
+
+_Exit: TypeAlias = tuple[str, Convert]
+
+
+def _checked(exit: _Exit, value: object, node: str) -> Any:  # noqa: ANN401 - of the declared type
+    name, check = exit
+    try:
+        return check(value)
+    except ValueRefused as refused:
+        raise placed(refused, node, name) from refused.__cause__
 
 
 class _Entrance:
