@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
-import shutil
 from pathlib import Path
-from typing import Final
 
 from studio.app.settings import Settings, change_settings, load_settings
 from studio.cli import OK
 from studio.cli.values import near
-from studio.files.atomic import write_failed
 from studio.graph.errors import Misuse
 from studio.library.places import places
-from studio.resources import resource
+from studio.sdk.new_plugin import create_plugin
 from studio.sdk.plugins import Plugin, list_plugins
-
-_NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_STAND_IN: Final = "my-plugin"
-"""What the template calls itself, in file names and texts; `_` for `-` in Python's names."""
 
 
 def list_installed(options: argparse.Namespace) -> int:
@@ -69,38 +61,12 @@ def disable(options: argparse.Namespace) -> int:
 
 
 def new_plugin(options: argparse.Namespace) -> int:
-    """Make a plugin with a node and its test from the template. Raises `Misuse` for a name that cannot be, or is taken."""
-    name: str = options.name
-    if not _NAME.fullmatch(name):
-        raise Misuse(f"'{name}' cannot be a plugin's name.", mend="Use small letters, digits and '-', as in my-nodes.")
-    folder = options.into.absolute() / name
-    if folder.exists():
-        raise Misuse("There is something of that name already.", where=str(folder), mend="Choose another name.")
-    try:
-        _copy(resource("plugin-template"), folder, name)
-    except OSError as error:
-        raise write_failed(folder, error) from error
-    print(f"{folder}")
+    """Make a plugin with a node and its test. Raises `Misuse` for a name that cannot be, or is taken, and `WriteFailed`."""
+    folder = create_plugin(options.name, options.into.absolute())
+    print(folder)
     print(f"Run its test:  python -m pytest {folder}")
-    print(f"Use it:        move the folder into {places().plugins}, then `wirelight plugins enable {name}`")
+    print(f"Use it:        move the folder into {places().plugins}, then `wirelight plugins enable {options.name}`")
     return OK
-
-
-def _copy(template: Path, folder: Path, name: str) -> None:
-    words = {_STAND_IN: name, _STAND_IN.replace("-", "_"): name.replace("-", "_")}
-
-    def renamed(text: str) -> str:
-        for old, new in words.items():
-            text = text.replace(old, new)
-        return text
-
-    for source in sorted(template.rglob("*")):
-        if source.is_dir() or "__pycache__" in source.parts:
-            continue
-        target = folder / renamed(str(source.relative_to(template)))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(renamed(source.read_text("utf-8")), "utf-8")
-        shutil.copymode(source, target)
 
 
 def _settings() -> Settings:

@@ -69,6 +69,31 @@ def test_words_become_a_picture_that_holds_its_workflow(tmp_path: Path) -> None:
         assert first.tobytes() == second.tobytes()
 
 
+@pytest.mark.slow
+def test_a_new_plugin_offers_its_node_once_it_is_enabled(home: Path) -> None:
+    assert wirelight("new-plugin", "warm-glow", "--into", str(home / "data" / "plugins")).returncode == 0
+    assert wirelight("nodes", "warm-glow/Posterize").returncode == 2
+    assert wirelight("plugins", "enable", "warm-glow").returncode == 0
+    shown = wirelight("nodes", "warm-glow/Posterize")
+    assert shown.returncode == 0, shown.stderr
+    assert "from warm-glow" in shown.stdout
+
+
+def test_doctor_says_what_there_is_and_what_is_broken(home: Path) -> None:
+    (home / "config").mkdir(parents=True)
+    (home / "config" / "settings.json").write_text("{")
+    done = wirelight("doctor", "--json", QT_QPA_PLATFORM="offscreen")
+    told = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert any("settings.broken.json" in sentence for sentence in told["broken"])
+    assert len(told["broken"]) == 1, told["broken"]
+    assert told["Versions"]["torch"] != "missing"
+    assert told["Window"]["platform"] == "offscreen"
+    assert told["Worker"]["nodes"] > 10
+    assert "cpu" in told["Worker"]
+    assert "text-to-image" in told["Templates"]["names"]
+
+
 def test_help_is_there_without_anything_heavy() -> None:
     code = (
         "import sys; from studio.cli import main\ntry: main(['--help'])\nexcept SystemExit: print(*sorted(sys.modules))"
