@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from studio.engine.engine import RunOptions
@@ -40,7 +41,10 @@ from studio.worker.warm import IDLE, Warmth
 
 
 class Jobs:
-    """Takes messages from the reader's thread; `work` runs on the main thread until `Shutdown`."""
+    """Takes messages from the reader's thread; `work` runs on the main thread until `Shutdown`.
+
+    `leave` ends the process in an orderly way; for where the main thread is at something that nobody needs any more.
+    """
 
     def __init__(
         self,
@@ -49,6 +53,7 @@ class Jobs:
         now: Now,
         printed: Printed,
         pictures: PictureMemory,
+        leave: Callable[[], None],
     ) -> None:
         self._engine = loaded.engine
         self._device = loaded.device
@@ -60,6 +65,8 @@ class Jobs:
         self._pictures = pictures
         self._insistence = Insistence()
         self._warmth = Warmth(with_torch=loaded.with_torch)
+        self._warming = False
+        self._leave = leave
         self._runs: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
         self._fetches: queue.SimpleQueue[Fetch] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -99,6 +106,8 @@ class Jobs:
         self._runs.put(None)
         if current is not None:
             self._cancel(current)
+        elif self._warming:
+            self._leave()
 
     def work(self) -> None:
         """Run what is asked for."""
@@ -118,7 +127,9 @@ class Jobs:
             try:
                 return self._runs.get(timeout=IDLE)
             except queue.Empty:
+                self._warming = True
                 self._warmth.more()
+                self._warming = False
         return self._runs.get()
 
     def _cancel(self, run: RunId) -> None:

@@ -16,7 +16,7 @@ from typing import Final, NoReturn
 
 from studio.graph.errors import ProtocolError, WirelightError
 from studio.protocol.codec import check_version, read_frame, unpack_messages
-from studio.protocol.messages import VERSION, Configure, Log, Message, Ready
+from studio.protocol.messages import VERSION, Configure, Log, Message, Ready, Shutdown
 from studio.protocol.pictures import PictureMemory
 from studio.worker.heart import beat
 from studio.worker.lines import Lines, LinesHandler
@@ -57,8 +57,6 @@ def main() -> None:
     except WirelightError as error:
         outbox.put(Log(str(error), "ERROR"))
         _leave(outbox, _CANNOT_WORK)
-    printed.settle()
-    _leave(outbox, 0)
 
 
 def _work(
@@ -76,12 +74,18 @@ def _work(
     gc.enable()
     # A run of 10,000 nodes makes ten times as many objects, and keeps them.
     gc.set_threshold(_YOUNG)
-    jobs = Jobs(loaded, outbox, now, printed, pictures)
+
+    def leave() -> None:
+        loaded.engine.close()
+        printed.settle()
+        _leave(outbox, 0)
+
+    jobs = Jobs(loaded, outbox, now, printed, pictures, leave)
     outbox.put(Ready(VERSION, os.getpid(), loaded.catalog.catalog.fingerprint, loaded.devices))
     outbox.put(loaded.catalog)
     inbox.deliver(jobs.take, jobs.stop)
     jobs.work()
-    loaded.engine.close()
+    leave()
 
 
 def _arguments() -> argparse.Namespace:
@@ -174,6 +178,8 @@ class _Inbox:
                 self._configured.set()
             elif self._take is not None:
                 self._take(message)
+            elif isinstance(message, Shutdown):
+                os._exit(0)  # in the middle of loading: there is nothing to finish yet
             else:
                 self._early.append(message)
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from studio.app.supervisor import Supervisor, WorkerDied
+from studio.app.supervisor import State, Supervisor, WorkerDied
 from studio.files.workflow_file import read_workflow
 from studio.graph.edits import SetParameter
 from studio.graph.graph import Graph, NodeId
 from studio.protocol.messages import Configure, NodeFailed, OutputWritten, Ready, Stepped
 from studio.protocol.process import ProcessChannel
 from studio.resources import resource
+from studio.worker.warm import IDLE
 from tests.worker.conftest import Room
 
 STEPS = 3
@@ -63,3 +65,12 @@ def test_a_worker_killed_while_it_samples(studio: Room, tmp_path: Path) -> None:
     assert Path(written.path).stat().st_size > 1000
     assert Path(written.path).parent == tmp_path / "next"
     assert all(one.devices[-1].name == "cpu" for one in studio.of(Ready))
+
+
+def test_a_worker_that_still_loads_or_warms_itself_ends_without_force(studio: Room) -> None:
+    studio.supervisor.stop()
+    studio.supervisor.start()
+    studio.until(lambda: studio.supervisor.state is State.IDLE, 60)
+    time.sleep(IDLE + 0.3)
+    studio.supervisor.stop()
+    assert [channel._process.returncode for channel in studio.channels] == [0, 0]
