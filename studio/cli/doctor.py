@@ -25,12 +25,14 @@ from studio.cli.window import has_display
 from studio.cli.worker import worker
 from studio.files.workflow_file import read_workflow
 from studio.graph.errors import WirelightError
+from studio.library.models import find_models
 from studio.library.places import places
 from studio.protocol.messages import CatalogSent, Ready
 
 _LIBRARIES: Final = ("PySide6-Essentials", "torch", "diffusers", "transformers", "safetensors", "numpy", "pillow")
 _LITTLE_DISK: Final = 5 * 2**30
 _LITTLE_MEMORY: Final = 4 * 2**30
+_MOST_MODELS: Final = 8
 _QT_TIME: Final = 30.0
 _ASK_QT: Final = "from PySide6.QtGui import QGuiApplication; print(QGuiApplication([]).platformName())"
 
@@ -50,7 +52,16 @@ class Report:
 def doctor(options: argparse.Namespace) -> int:
     """Look at everything, and print it. Exit status 1 where something is broken."""
     report = Report()
-    parts: tuple[Callable[[Report], None], ...] = (_versions, _memory, _folders, _plugins, _window, _templates, _worker)
+    parts: tuple[Callable[[Report], None], ...] = (
+        _versions,
+        _memory,
+        _folders,
+        _models,
+        _plugins,
+        _window,
+        _templates,
+        _worker,
+    )
     for part in parts:
         part(report)
     if options.json:
@@ -124,6 +135,16 @@ def _folders(report: Report) -> None:
             report.notes.append(f"Only {_gib(free)} are free for {folder}. Make room before you load large models.")
     for number, folder in enumerate(here.models, start=1):
         report.add("Folders", **{f"models {number}": f"{folder}{'' if folder.is_dir() else ' (not there)'}"})
+
+
+def _models(report: Report) -> None:
+    found = find_models()
+    for kind in sorted({model.kind for model in found}):
+        names = [f"{model.name} (starter)" if model.starter else model.name for model in found if model.kind == kind]
+        more = f" and {len(names) - _MOST_MODELS} more" if len(names) > _MOST_MODELS else ""
+        report.add("Models", **{kind: ", ".join(names[:_MOST_MODELS]) + more})
+    if not any(model.starter for model in found):
+        report.broken.append("The starter models are missing. Install Wirelight again.")
 
 
 def _plugins(report: Report) -> None:

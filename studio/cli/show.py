@@ -22,6 +22,8 @@ from studio.protocol.messages import (
 )
 
 _BAR: Final = 24
+_COLUMNS: Final = 80
+"""Where a terminal does not say how wide it is."""
 _CLEAR: Final = "\r\x1b[K"
 
 
@@ -143,7 +145,8 @@ class Lines:
         return (time.monotonic() - self._began[step.node]) / step.index * (step.of - step.index)
 
     def _draw(self, text: str) -> None:
-        sys.stderr.write(_CLEAR + text[: os.get_terminal_size(sys.stderr.fileno()).columns - 1])
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns or _COLUMNS
+        sys.stderr.write(_CLEAR + text[: columns - 1])
         sys.stderr.flush()
         self._drawn = True
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -54,6 +56,12 @@ def is_gone(channel: ProcessChannel) -> bool:
     except ProcessLookupError:
         return True
     return False
+
+
+def in_the_background(act: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=act)
+    thread.start()
+    return thread
 
 
 def test_json_has_one_event_a_line_with_the_promised_fields(
@@ -127,6 +135,30 @@ def test_people_see_plain_lines_where_there_is_no_terminal(tmp_path: Path, capsy
     assert re.fullmatch(r"1 nodes? to run\.\nn0: \d+\.\d\d s\nDone in \d+\.\d s\.\n", err)
 
 
+def test_a_terminal_shows_a_bar_with_steps_and_the_time_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = os.openpty()
+    seen: list[bytes] = []
+
+    def read() -> None:
+        # Linux says with an error that the other end is closed, macOS with an empty read.
+        with contextlib.suppress(OSError):
+            while part := os.read(ours, 4096):
+                seen.append(part)
+
+    thread = in_the_background(read)
+    with os.fdopen(theirs, "w", encoding="utf-8") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        assert main(["run", written(tmp_path, chain("test/Steps", n0_steps=4, n0_seconds=0.01))]) == OK
+    thread.join()
+    os.close(ours)
+    shown = b"".join(seen).decode().replace("\r\n", "\n").split("\r\x1b[K")
+    bars = [line for line in shown if "█" in line or "░" in line]
+    assert re.fullmatch(r"n0 █{6}░{18} 1/4  0:00 left", bars[0])
+    assert re.fullmatch(r"n0 █{24} 4/4  0:00 left", bars[-1])
+    assert shown[-1].startswith("n0: 0.")
+    assert "Done in" in shown[-1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -157,12 +189,6 @@ def test_a_graph_that_cannot_run_is_refused_with_every_problem(
     assert main(["run", path]) == BAD_INPUT
     _, err = capsys.readouterr()
     assert [line.partition(path)[2].split(":")[1].strip() for line in err.splitlines()] == ["n1", "n2.steps"]
-
-
-def in_the_background(act: Callable[[], None]) -> threading.Thread:
-    thread = threading.Thread(target=act)
-    thread.start()
-    return thread
 
 
 @pytest.mark.parametrize("type", ["test/Steps", "test/Sleeps"])
