@@ -46,9 +46,10 @@ class Actions:
             self._made[action.id].setEnabled(action.enabled(state))
 
     def fill(self, bar: QMenuBar, extra: Callable[[Menu, QMenu], None]) -> None:
-        """The menus. `extra` may add to each what is no command."""
-        for menu in Menu:
-            shown = bar.addMenu(str(menu))
+        """The menus of the bar, which are there but empty. `extra` may add to each what is no command."""
+        for menu, entry in zip(Menu, bar.actions(), strict=True):
+            shown = entry.menu()
+            assert isinstance(shown, QMenu)
             group = None
             for action in actions_of(menu):
                 if group is not None and action.group != group:

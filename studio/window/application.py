@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
+import gc
 import signal
-import socket
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QObject, QSocketNotifier, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, QTimer, Signal
 from PySide6.QtWidgets import QApplication
 
 from studio.app.catalog import kept_catalog
-from studio.app.runs import Runs
 from studio.app.session import Session
 from studio.app.settings import Settings, load_settings
-from studio.app.supervisor import Supervisor
-from studio.app.worker_setup import configure
 from studio.graph.errors import WirelightError
 from studio.library.places import Places, places
-from studio.protocol.channel import Channel
-from studio.window.bridge import Bridge
-from studio.window.commands.file import STANDARD, template
 from studio.window.main_window import MainWindow, theme_name
+from studio.window.templates import STANDARD, template
 from studio.window.theme import load_theme, palette, style_sheet, ui_font
 
-OpenChannel = Callable[[], Channel]
+if TYPE_CHECKING:
+    from studio.window.desk import Desk
+    from studio.window.signals import Signals
+    from studio.window.worker_link import OpenChannel, WorkerLink
 
 
 def run_application(
@@ -65,7 +64,7 @@ def dress(application: QApplication, settings: Settings) -> None:
 
 
 class Studio(QObject):
-    """A window with its session, and its worker once the first frame is painted."""
+    """A window with its session; its desk and its worker once the first frame is painted."""
 
     _journal_refused = Signal(object)
 
@@ -74,7 +73,7 @@ class Studio(QObject):
         application: QApplication,
         where: Places,
         settings: Settings,
-        argv: Sequence[str],
+        argv: Sequence[str] = (),
         open_channel: OpenChannel | None = None,
     ) -> None:
         super().__init__()
@@ -82,12 +81,10 @@ class Studio(QObject):
         self._open_channel = open_channel
         self._on_first_frame: Callable[[], None] | None = None
         self._ended = False
-        self._notifier: QSocketNotifier | None = None
-        self._wakeup: tuple[socket.socket, socket.socket] | None = None
+        self._signals: Signals | None = None
+        self.desk: Desk | None = None
+        self.link: WorkerLink | None = None
         dress(application, settings)
-        self.bridge = Bridge(self)
-        self.supervisor: Supervisor | None = None
-        self.queue: Runs | None = None
         # The journal's own thread may report, so that this goes through a signal.
         self.session = Session.start(where.data / "sessions", on_problem=self._journal_refused.emit)
         problems = self._open_first(argv)
@@ -132,60 +129,30 @@ class Studio(QObject):
             self._on_first_frame()
         if self._ended:
             return
-        self._start_worker()
-        self._listen_to_signals()
+        from studio.window.desk import Desk
+        from studio.window.signals import Signals
+        from studio.window.worker_link import WorkerLink
 
-    def _start_worker(self) -> None:
-        from studio.library.database import library
-        from studio.library.queue import RunQueue
-
+        self.desk = Desk(self.window)
+        # What was made so far stays to the end: the collector need never look at it again.
+        gc.freeze()
+        gc.enable()
         try:
-            queue = RunQueue(library())
+            self.link = WorkerLink(self.desk, self._places, self._open_channel)
         except WirelightError as error:
             self.window.complain(error)
-            return
-        self.supervisor = Supervisor(self._open_channel or self._process, self.bridge.post)
-        self.queue = Runs(queue, self.supervisor)
-        progress = self.window.connect_worker(self.supervisor, self.queue)
-        self.bridge.arrived.connect(progress.take)
-        self.supervisor.start()
-        self.queue.go_on()
-
-    def _process(self) -> Channel:
-        from studio.protocol.process import ProcessChannel
-
-        return ProcessChannel(configure(load_settings(self._places.config).settings, self._places))
-
-    def _listen_to_signals(self) -> None:
-        """Ctrl-C in the terminal closes the window like its own button. Qt's loop is woken through a socket, without a timer."""
-        if threading.current_thread() is not threading.main_thread():
-            return
-        reader, writer = socket.socketpair()
-        for end in (reader, writer):
-            end.setblocking(False)
-        self._wakeup = reader, writer
-        signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-        self._notifier = notifier = QSocketNotifier(reader.fileno(), QSocketNotifier.Type.Read, self)
-        notifier.activated.connect(lambda: reader.recv(64))
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda number, frame: self.window.close())
+        if threading.current_thread() is threading.main_thread():
+            self._signals = Signals(self.window.close, (signal.SIGINT, signal.SIGTERM), self)
 
     def end(self) -> None:
         """All that was started ends: worker, queue, journals, threads."""
         if self._ended:
             return
         self._ended = True
-        self.bridge.close()
-        if self.supervisor is not None:
-            self.supervisor.stop()
-        if self.queue is not None:
-            self.queue.close()
+        if self.desk is not None:
+            self.desk.close()
+        if self.link is not None:
+            self.link.close()
         self.session.end()
-        if self._wakeup is not None and self._notifier is not None:
-            self._notifier.setEnabled(False)
-            signal.set_wakeup_fd(-1)
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, signal.SIG_DFL)
-            for end in self._wakeup:
-                end.close()
-            self._wakeup = None
+        if self._signals is not None:
+            self._signals.close()

@@ -34,19 +34,12 @@ from studio.graph.history import History
 from studio.graph.spec import Input, Number
 from studio.graph.types import Refusal
 from studio.graph.workflow import View
-from studio.window.canvas.frame_item import CORNER, FrameItem, NoteItem
+from studio.window.canvas.frame_item import FrameItem, NoteItem
 from studio.window.canvas.layout import Part
 from studio.window.canvas.node_item import NodeItem
 from studio.window.canvas.overview import OVERVIEW_BELOW
-from studio.window.canvas.scene import CanvasScene, Found
-from studio.window.gestures.drag_number import DragNumber
-from studio.window.gestures.drag_wire import DragWire
-from studio.window.gestures.edit_value import AskError, EditValue
+from studio.window.canvas.scene import CanvasScene
 from studio.window.gestures.gesture import Gesture, Pointer
-from studio.window.gestures.move_things import MoveThings
-from studio.window.gestures.pan import Pan
-from studio.window.gestures.resize import Resize
-from studio.window.gestures.rubber_band import RubberBand
 from studio.window.gestures.zoom import HIGHEST, LOWEST, Zoom
 from studio.window.theme import Theme
 
@@ -82,6 +75,8 @@ class CanvasView(QGraphicsView):
         self.canvas = scene
         self.zoom = 1.0
         self.edit_value: Callable[[NodeItem, Input, QPointF | None], None] = lambda item, declared, at: None
+        self.gestures: Callable[[Qt.MouseButton, Pointer], Gesture | None] | None = None
+        """What a press begins; set once the window is more than its first frame."""
         self._gesture: Gesture | None = None
         self._space = False
         self._hot: NodeItem | None = None
@@ -226,6 +221,11 @@ class CanvasView(QGraphicsView):
     # Gestures
 
     @property
+    def space(self) -> bool:
+        """Whether the space bar is held."""
+        return self._space
+
+    @property
     def gesture(self) -> Gesture | None:
         """What the mouse is doing."""
         return self._gesture
@@ -243,7 +243,7 @@ class CanvasView(QGraphicsView):
             self.cancel_gesture()
             return
         at = self._pointer(event)
-        gesture = self._begin(event.button(), at)
+        gesture = self.gestures(event.button(), at) if self.gestures is not None else None
         if gesture is not None:
             self._gesture = gesture
             gesture.press(at)
@@ -290,48 +290,6 @@ class CanvasView(QGraphicsView):
             self.rename_asked.emit("node", found.item.id)
         else:
             self.mousePressEvent(event)
-
-    def _begin(self, button: Qt.MouseButton, at: Pointer) -> Gesture | None:
-        if button == Qt.MouseButton.MiddleButton or (button == Qt.MouseButton.LeftButton and self._space):
-            return Pan(self)
-        if button == Qt.MouseButton.RightButton:
-            return Pan(self, menu=True)
-        if button != Qt.MouseButton.LeftButton:
-            return None
-        if self.zoom < OVERVIEW_BELOW:
-            found = self.canvas.under(at.scene)
-            return MoveThings(self, found.item) if found is not None else RubberBand(self)
-        return self._gesture_on(self.canvas.under(at.scene), at)
-
-    def _gesture_on(self, found: Found | None, at: Pointer) -> Gesture:
-        if found is None:
-            return RubberBand(self)
-        item, hit = found.item, found.hit
-        if not isinstance(item, NodeItem) or hit is None:
-            return self._gesture_behind(item, at) if not isinstance(item, NodeItem) else MoveThings(self, item)
-        if hit.part in (Part.INPUT, Part.OUTPUT):
-            return DragWire(self, Socket(item.id, hit.name), is_output=hit.part is Part.OUTPUT)
-        if hit.part is Part.ERROR:
-            return AskError(self, item)
-        declared = item.spec.inputs_by_name.get(hit.name)
-        place = item.layout.control(hit.name)
-        if hit.part is Part.CONTROL and declared is not None and place is not None:
-            linked = hit.name in item.linked
-            if linked or item.spec_missing:
-                return MoveThings(self, item)
-            if isinstance(declared.control, Number):
-                return DragNumber(self, item, declared, place)
-            return EditValue(self, item, declared)
-        return MoveThings(self, item)
-
-    def _gesture_behind(self, item: FrameItem | NoteItem, at: Pointer) -> Gesture:
-        local = at.scene - item.pos()
-        width, height = item.size
-        if item.selected and local.x() > width - CORNER and local.y() > height - CORNER:
-            return Resize(self, item)
-        if isinstance(item, FrameItem) and local.y() > 32 and not item.selected:
-            return RubberBand(self)
-        return MoveThings(self, item)
 
     def _hover(self, at: Pointer) -> None:
         found = self.canvas.under(at.scene) if self.zoom >= OVERVIEW_BELOW else None

@@ -16,13 +16,17 @@ _CELL: Final = 512
 _MOST_CELLS: Final = 12
 """A wire over more cells than this is kept in a list of its own, which is looked through whole."""
 _REACH: Final = 2**20
+_PIECES: Final = 16
+_SLACK: Final = 60.0
+_CROWD: Final = 48
+"""With more wires than this in sight, the first of the two strokes of each is not smoothed: it would cost most of the frame."""
 _EDGE: Final = 3.0
 
 
 class Wire:
     """From an output (x1, y1) to an input (x2, y2), in the scene. The path is made when it is first painted."""
 
-    __slots__ = ("bottom", "cells", "color", "left", "path", "right", "top", "x1", "x2", "y1", "y2")
+    __slots__ = ("bottom", "cells", "color", "left", "path", "points", "right", "top", "x1", "x2", "y1", "y2")
 
     def __init__(self, x1: float, y1: float, x2: float, y2: float, color: QColor) -> None:
         self.color = color
@@ -33,6 +37,7 @@ class Wire:
     def place(self, x1: float, y1: float, x2: float, y2: float) -> None:
         self.x1, self.y1, self.x2, self.y2 = x1, y1, x2, y2
         self.path: QPainterPath | None = None
+        self.points: list[tuple[float, float]] | None = None
         bend = reach(x1, y1, x2, y2)
         # A cubic with level ends leaves the box of its end points by at most three quarters of the bend, and only where it runs back.
         over = bend if x2 < x1 + 2 * bend else 0.0
@@ -45,10 +50,61 @@ class Wire:
     def bounds(self) -> QRectF:
         return QRectF(self.left, self.top, self.right - self.left, self.bottom - self.top)
 
+    def part(self, left: float, top: float, right: float, bottom: float) -> QPainterPath | None:
+        """The piece of a long wire that a rectangle may show, None where it passes by. What is left out costs Qt the most."""
+        if self.points is None:
+            self.points = [self._at(step / _PIECES) for step in range(_PIECES + 1)]
+        first = last = -1
+        x1, y1 = self.points[0]
+        for step in range(_PIECES):
+            x2, y2 = self.points[step + 1]
+            # Between two points the curve runs one way only, in x and in y, but for the two bends of a wire that runs back.
+            if (
+                (x1 if x1 < x2 else x2) - _SLACK <= right
+                and (x1 if x1 > x2 else x2) + _SLACK >= left
+                and (y1 if y1 < y2 else y2) - _EDGE <= bottom
+                and (y1 if y1 > y2 else y2) + _EDGE >= top
+            ):
+                first = step if first < 0 else first
+                last = step
+            x1, y1 = x2, y2
+        return self._between(first / _PIECES, (last + 1) / _PIECES) if first >= 0 else None
+
+    def _at(self, t: float) -> tuple[float, float]:
+        bend, s = reach(self.x1, self.y1, self.x2, self.y2), 1 - t
+        a, b, c, d = s * s * s, 3 * s * s * t, 3 * s * t * t, t * t * t
+        x = a * self.x1 + b * (self.x1 + bend) + c * (self.x2 - bend) + d * self.x2
+        return x, (a + b) * self.y1 + (c + d) * self.y2
+
+    def _between(self, start: float, end: float) -> QPainterPath:
+        """The cubic from parameter `start` to `end`, by its points and slopes there."""
+        bend = reach(self.x1, self.y1, self.x2, self.y2)
+        xs = (self.x1, self.x1 + bend, self.x2 - bend, self.x2)
+        ys = (self.y1, self.y1, self.y2, self.y2)
+        (x1, y1), (x2, y2) = self._at(start), self._at(end)
+        third = (end - start) / 3
+        path = QPainterPath(QPointF(x1, y1))
+        path.cubicTo(
+            x1 + third * _slope(xs, start),
+            y1 + third * _slope(ys, start),
+            x2 - third * _slope(xs, end),
+            y2 - third * _slope(ys, end),
+            x2,
+            y2,
+        )
+        return path
+
     def drawn(self) -> QPainterPath:
         if self.path is None:
             self.path = wire_path(self.x1, self.y1, self.x2, self.y2)
         return self.path
+
+
+def _slope(points: tuple[float, float, float, float], t: float) -> float:
+    """The derivative of a cubic's coordinate."""
+    a, b, c, d = points
+    s = 1 - t
+    return 3 * (s * s * (b - a) + 2 * s * t * (c - b) + t * t * (d - c))
 
 
 def reach(x1: float, y1: float, x2: float, y2: float) -> float:
@@ -137,21 +193,24 @@ class WireLayer(QGraphicsItem):
     def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
         area: QRectF = option.exposedRect
         scale = painter.transform().m11() / painter.device().devicePixelRatio()
-        by_color: dict[int, list[Wire]] = {}
-        for _, wire in self.near(area.left(), area.top(), area.right(), area.bottom()):
-            by_color.setdefault(wire.color.rgb(), []).append(wire)
+        box = (area.left(), area.top(), area.right(), area.bottom())
+        by_color: dict[int, list[QPainterPath]] = {}
+        for _, wire in self.near(*box):
+            path = wire.drawn() if wire.cells is not None else wire.part(*box)
+            if path is not None:
+                by_color.setdefault(wire.color.rgb(), []).append(path)
         painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing, on=scale >= REDUCED_BELOW)
-        for color, wires in by_color.items():
+        count = sum(map(len, by_color.values()))
+        for color, paths in by_color.items():
             painter.setPen(self._pen(color))
             if scale < REDUCED_BELOW:
-                _draw(painter, wires)
+                _draw(painter, paths, smooth=False)
                 continue
             # Two strokes of one device pixel, half a pixel apart, look like two pixels and take the fast way through Qt's rasterizer.
             half = 0.5 / scale
-            _draw(painter, wires)
+            _draw(painter, paths, smooth=count <= _CROWD)
             painter.translate(half, half)
-            _draw(painter, wires)
+            _draw(painter, paths, smooth=True)
             painter.translate(-half, -half)
 
     def _pen(self, color: int) -> QPen:
@@ -189,9 +248,10 @@ class WireLayer(QGraphicsItem):
                 self._cells[column, row].discard(input)
 
 
-def _draw(painter: QPainter, wires: Iterable[Wire]) -> None:
-    for wire in wires:
-        painter.drawPath(wire.drawn())
+def _draw(painter: QPainter, paths: Iterable[QPainterPath], *, smooth: bool) -> None:
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, on=smooth)
+    for path in paths:
+        painter.drawPath(path)
 
 
 def _distance(wire: Wire, x: float, y: float) -> float:

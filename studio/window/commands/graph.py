@@ -32,7 +32,7 @@ from studio.window.canvas.scene import Found, key_of
 from studio.window.picker import Picker, Row
 
 if TYPE_CHECKING:
-    from studio.window.main_window import MainWindow
+    from studio.window.desk import Desk
 
 _FRAME_ROOM = 24.0
 _FRAME_HEAD = 40.0
@@ -41,15 +41,15 @@ _FRAME_HEAD = 40.0
 class GraphCommands:
     """Nodes, frames and notes come, change and go."""
 
-    def __init__(self, window: MainWindow) -> None:
-        self._window = window
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
         self._search: tuple[Catalog, Search] | None = None
         self._used: dict[str, int] = {}
 
     # Adding
 
     def add_node(self) -> None:
-        view = self._window.view
+        view = self._desk.view
         at = view.viewport().mapFromGlobal(QCursor.pos())
         if not view.viewport().rect().contains(at):
             at = view.viewport().rect().center()
@@ -57,7 +57,7 @@ class GraphCommands:
 
     def search_at(self, place: QPointF, screen: QPoint, socket: Socket | None, *, is_output: bool) -> None:
         """The search; for a wire in the hand only what it can join, and the choice is joined to it."""
-        window, scene = self._window, self._window.scene
+        desk, scene = self._desk, self._desk.scene
         type = scene.type_of(socket.node, socket.name, is_output) if socket is not None else None
         search = self._searching(scene.catalog)
 
@@ -66,11 +66,11 @@ class GraphCommands:
             return [self._row(match) for match in search.find(text, wire_from=given, wire_to=taken, used=self._used)]
 
         picker = Picker(
-            window.theme,
+            desk.theme,
             find,
             hint=f"Add a node for {type}" if type is not None else "Add a node",
             name="Add a node",
-            parent=window,
+            parent=desk.window,
         )
         picker.chosen.connect(lambda match: self._add(match, place, socket, is_output=is_output))
         picker.open_at(screen)
@@ -82,13 +82,13 @@ class GraphCommands:
 
     def _row(self, match: Match) -> Row:
         spec = match.spec
-        theme = self._window.theme
+        theme = self._desk.theme
         type = spec.outputs[0].type if spec.outputs else spec.sockets[0].type if spec.sockets else None
         color = theme.socket(type).color if type is not None else theme["secondary"]
         return Row(spec.title, match, spec.category, spec.doc.partition("\n\n")[0], color)
 
     def _add(self, match: Match, place: QPointF, socket: Socket | None, *, is_output: bool) -> None:
-        scene = self._window.scene
+        scene = self._desk.scene
         spec = match.spec
         id = fresh_id(spec.type, set(scene.graph.nodes))
         x, y = place.x(), place.y()
@@ -100,12 +100,12 @@ class GraphCommands:
                 x -= 240
             y -= 48
         node = Node(spec.type, position=(round(x / 8) * 8, round(y / 8) * 8), version=spec.version)
-        if self._window.view.apply(AddNodes({id: node}, links)):
+        if self._desk.view.apply(AddNodes({id: node}, links)):
             self._used[spec.type] = self._used.get(spec.type, 0) + 1
             scene.select({("node", id)})
 
     def add_frame(self) -> None:
-        scene, view = self._window.scene, self._window.view
+        scene, view = self._desk.scene, self._desk.view
         around = scene.bounds_of(scene.selected)
         if around.isEmpty():
             middle = view.visible_area().center()
@@ -117,7 +117,7 @@ class GraphCommands:
             scene.select({("frame", id)})
 
     def add_note(self) -> None:
-        scene, view = self._window.scene, self._window.view
+        scene, view = self._desk.scene, self._desk.view
         middle = view.visible_area().center()
         id = NoteId(_unused("note", scene.graph.notes))
         if view.apply(SetNote(id, Note("", (round(middle.x() - 120), round(middle.y() - 60))))):
@@ -126,24 +126,24 @@ class GraphCommands:
 
     def split_wire(self, input: Socket, place: QPointF) -> None:
         """A bend in a wire."""
-        scene = self._window.scene
+        scene = self._desk.scene
         source = scene.source(input)
         if source is None:
             return
         id = fresh_id(REROUTE, set(scene.graph.nodes))
         width, height = REROUTE_SIZE
         node = Node(REROUTE, position=(round(place.x() - width / 2), round(place.y() - height / 2)))
-        self._window.view.apply(AddNodes({id: node}, {Socket(id, "value"): source, input: Socket(id, "value")}))
+        self._desk.view.apply(AddNodes({id: node}, {Socket(id, "value"): source, input: Socket(id, "value")}))
         scene.select({("node", id)})
 
     def explain(self, refused: Refusal, output: Socket, input: Socket, screen: QPoint) -> None:
         """Why two sockets may not join, and the nodes that would go between."""
-        menu = QMenu(self._window)
+        menu = QMenu(self._desk.window)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         menu.setAccessibleName("Refused link")
         reason = menu.addAction(refused.reason)
         reason.setEnabled(False)
-        catalog = self._window.scene.catalog
+        catalog = self._desk.scene.catalog
         specs = [spec for type in refused.converters[:5] if (spec := catalog.get(type)) is not None]
         if specs:
             menu.addSeparator()
@@ -155,7 +155,7 @@ class GraphCommands:
 
     def convert(self, spec: NodeSpec, output: Socket, input: Socket) -> None:
         """Put a node between two sockets that do not fit."""
-        scene = self._window.scene
+        scene = self._desk.scene
         start = scene.socket_point(output, is_output=True)
         end = scene.socket_point(input, is_output=False)
         given = scene.type_of(output.node, output.name, True)
@@ -167,19 +167,19 @@ class GraphCommands:
         id = fresh_id(spec.type, set(scene.graph.nodes))
         middle = (start + end) / 2
         node = Node(spec.type, position=(round(middle.x() - 108), round(middle.y() - 60)), version=spec.version)
-        if self._window.view.apply(AddNodes({id: node}, {Socket(id, into): output, input: Socket(id, out)})):
+        if self._desk.view.apply(AddNodes({id: node}, {Socket(id, into): output, input: Socket(id, out)})):
             scene.select({("node", id)})
 
     # Changing
 
     def rename(self) -> None:
-        chosen = self._window.scene.selected_nodes
+        chosen = self._desk.scene.selected_nodes
         if chosen:
             self.rename_thing("node", chosen[0])
 
     def rename_thing(self, kind: str, id: str) -> None:
         """Ask for a name, or for a note its text; over the thing itself."""
-        scene = self._window.scene
+        scene = self._desk.scene
         if kind == "note":
             self._write_note(NoteId(id))
             return
@@ -195,7 +195,7 @@ class GraphCommands:
             if frame
             else ""
         )
-        dialog = QInputDialog(self._window)
+        dialog = QInputDialog(self._desk.window)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.setWindowTitle("Rename")
         dialog.setLabelText("Title:")
@@ -206,17 +206,17 @@ class GraphCommands:
             current, held = scene.graph.nodes.get(NodeId(id)), scene.graph.frames.get(FrameId(id))
             if kind == "node" and current is not None:
                 own = "" if spec is not None and title == spec.title else title
-                self._window.view.apply(SetNode(NodeId(id), replace(current, title=own)))
+                self._desk.view.apply(SetNode(NodeId(id), replace(current, title=own)))
             elif held is not None:
-                self._window.view.apply(SetFrame(FrameId(id), replace(held, title=title)))
+                self._desk.view.apply(SetFrame(FrameId(id), replace(held, title=title)))
 
         dialog.textValueSelected.connect(take)
         dialog.open()
 
     def _write_note(self, id: NoteId) -> None:
-        note = self._window.scene.graph.notes.get(id)
+        note = self._desk.scene.graph.notes.get(id)
         if note is not None:
-            self._window.editing.write_note(id, note)
+            self._desk.editing.write_note(id, note)
 
     def bypass(self) -> None:
         self._toggle_mode(Mode.BYPASSED)
@@ -225,13 +225,13 @@ class GraphCommands:
         self._toggle_mode(Mode.MUTED)
 
     def collapse(self) -> None:
-        scene = self._window.scene
+        scene = self._desk.scene
         nodes = {id: scene.graph.nodes[id] for id in scene.selected_nodes}
         collapsed = not all(node.collapsed for node in nodes.values())
         self._apply_each({id: replace(node, collapsed=collapsed) for id, node in nodes.items()}, "Collapse")
 
     def _toggle_mode(self, mode: Mode) -> None:
-        scene = self._window.scene
+        scene = self._desk.scene
         nodes = {id: scene.graph.nodes[id] for id in scene.selected_nodes}
         wanted = Mode.ACTIVE if all(node.mode is mode for node in nodes.values()) else mode
         self._apply_each({id: replace(node, mode=wanted) for id, node in nodes.items()}, str(mode))
@@ -239,20 +239,20 @@ class GraphCommands:
     def _apply_each(self, nodes: dict[NodeId, Node], label: str) -> None:
         edits: list[AnyEdit] = [SetNode(id, node) for id, node in nodes.items()]
         if edits:
-            self._window.view.apply(edits[0] if len(edits) == 1 else Batch(tuple(edits), label))
+            self._desk.view.apply(edits[0] if len(edits) == 1 else Batch(tuple(edits), label))
 
     # The menu of the canvas
 
     def menu_at(self, place: QPointF, screen: QPoint, found: Found | None) -> None:
         """What can be done with the thing under the mouse, or with the empty canvas."""
-        window, scene, view = self._window, self._window.scene, self._window.view
-        menu = QMenu(window)
+        desk, scene, view = self._desk, self._desk.scene, self._desk.view
+        menu = QMenu(desk.window)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         wire = scene.wires.at(place, 8 / view.zoom) if found is None or found.hit is None else None
         if found is not None:
             if key_of(found.item) not in scene.selected:
                 scene.select({key_of(found.item)})
-            window.commands.refresh()
+            desk.commands.refresh()
             groups: tuple[tuple[Command, ...], ...] = (
                 (Command.RUN_TO_HERE,),
                 (Command.RENAME, Command.BYPASS, Command.MUTE, Command.COLLAPSE),
@@ -271,7 +271,7 @@ class GraphCommands:
         for group in groups:
             menu.addSeparator()
             for command in group:
-                action = window.commands[command]
+                action = desk.commands[command]
                 if action.isEnabled():
                     menu.addAction(action)
         menu.popup(screen)

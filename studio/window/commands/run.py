@@ -10,49 +10,49 @@ from studio.graph.errors import WirelightError
 from studio.graph.graph import NodeId
 
 if TYPE_CHECKING:
-    from studio.window.main_window import MainWindow
+    from studio.window.desk import Desk
 
 
 class RunCommands:
     """Runs start, pause and end."""
 
-    def __init__(self, window: MainWindow) -> None:
-        self._window = window
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
 
     def run(self) -> None:
         self._start(())
 
     def run_to_here(self) -> None:
-        self._start(self._window.scene.selected_nodes)
+        self._start(self._desk.scene.selected_nodes)
 
     def _start(self, wanted: Collection[NodeId]) -> None:
-        window = self._window
-        window.editing.close()
-        if window.queue is None:
+        desk = self._desk
+        desk.editing.close()
+        if desk.queue is None:
             return
-        document = window.document
+        document = desk.document
         workflow = replace(document.workflow, title=document.title)
         try:
-            window.queue.add(workflow, tuple(wanted), document=document.id)
+            desk.queue.add(workflow, tuple(wanted), document=document.id)
         except WirelightError as error:
-            window.complain(error)
+            desk.complain(error)
 
     def cancel(self) -> None:
-        if self._window.queue is not None:
-            self._window.queue.cancel()
+        if self._desk.queue is not None:
+            self._desk.queue.cancel()
 
     def cancel_all(self) -> None:
-        if self._window.queue is not None:
-            self._window.queue.cancel_all()
+        if self._desk.queue is not None:
+            self._desk.queue.cancel_all()
 
     def pause(self) -> None:
-        if self._window.queue is not None:
-            self._window.queue.pause()
+        if self._desk.queue is not None:
+            self._desk.queue.pause()
 
     def resume(self) -> None:
-        if self._window.queue is not None:
-            self._window.queue.resume()
+        if self._desk.queue is not None:
+            self._desk.queue.resume()
 
     def restart_worker(self) -> None:
-        if self._window.supervisor is not None:
-            self._window.supervisor.restart()
+        if self._desk.supervisor is not None:
+            self._desk.supervisor.restart()

@@ -7,30 +7,37 @@ from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QToolButton, QWi
 
 
 class PanelDock(QDockWidget):
-    """A dock with a quiet header: title, whatever the panel adds, float, close."""
+    """A dock with a quiet header: title, whatever the panel adds, float, close. Empty until `fill`."""
 
-    def __init__(
-        self, title: str, panel: QWidget, parent: QWidget, *, name: str, header: QWidget | None = None
-    ) -> None:
+    def __init__(self, title: str, parent: QWidget, *, name: str) -> None:
         super().__init__(title, parent)
         self.setObjectName(name)
-        self.setWidget(panel)
+        empty = QWidget()
+        empty.setObjectName("side")
+        self.setWidget(empty)
         bar = QWidget()
         bar.setObjectName("side")
-        row = QHBoxLayout(bar)
-        row.setContentsMargins(16, 8, 8, 4)
-        row.setSpacing(4)
+        self._row = QHBoxLayout(bar)
+        self._row.setContentsMargins(16, 8, 8, 4)
+        self._row.setSpacing(4)
         heading = QLabel(title)
         heading.setObjectName("heading")
-        row.addWidget(heading)
-        row.addSpacing(8)
+        self._row.addWidget(heading)
+        self._row.addSpacing(8)
+        self._row.addStretch(1)
+        self.setTitleBarWidget(bar)
+
+    def fill(self, panel: QWidget, header: QWidget | None = None) -> None:
+        """Put the panel in, and what it wants in the header."""
+        old = self.widget()
+        self.setWidget(panel)
+        old.deleteLater()
         if header is not None:
-            row.addWidget(header, 1)
-        else:
-            row.addStretch(1)
+            self._row.insertWidget(2, header)
+        title = self.windowTitle().lower()
         for text, tip, act in (
-            ("\u2750", f"Float {title.lower()}", lambda: self.setFloating(not self.isFloating())),
-            ("\u2715", f"Close {title.lower()}", self.close),
+            ("\u2750", f"Float the {title}", lambda: self.setFloating(not self.isFloating())),
+            ("\u2715", f"Close the {title}", self.close),
         ):
             button = QToolButton()
             button.setText(text)
@@ -38,5 +45,4 @@ class PanelDock(QDockWidget):
             button.setAccessibleName(tip)
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             button.clicked.connect(act)
-            row.addWidget(button)
-        self.setTitleBarWidget(bar)
+            self._row.addWidget(button)

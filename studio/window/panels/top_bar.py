@@ -6,6 +6,7 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QAction, QPainter, QPaintEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QMenuBar, QPushButton, QSizePolicy, QWidget
 
+from studio.app.actions import Menu
 from studio.window.theme import Theme, ui_font
 
 HEIGHT = 44
@@ -37,7 +38,7 @@ class Mark(QWidget):
 class TopBar(QWidget):
     """Its buttons stand for actions, which `bind` gives."""
 
-    def __init__(self, theme: Theme, menus: QMenuBar, parent: QWidget | None = None) -> None:
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("top")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
@@ -59,12 +60,14 @@ class TopBar(QWidget):
         self.words = QLabel()
         self.words.setObjectName("secondary")
         self.words.setAccessibleName("Progress")
-        menus.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
-        menus.setNativeMenuBar(True)
+        self.menus = QMenuBar()
+        for menu in Menu:
+            self.menus.addMenu(str(menu))
+        self.menus.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         left = QHBoxLayout()
         left.setSpacing(8)
         left.addWidget(self.mark)
-        left.addWidget(menus)
+        left.addWidget(self.menus)
         left.addSpacing(8)
         left.addWidget(self.title)
         left.addWidget(self.edited)

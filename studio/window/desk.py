@@ -1,0 +1,463 @@
+"""All that the first frame does not need: commands, editors, panels, and what a run shows in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from PySide6.QtCore import QObject, QPoint
+from PySide6.QtGui import QCursor, QImage
+from PySide6.QtWidgets import QApplication, QMenu
+
+from studio.app.actions import Command, Menu, State
+from studio.app.document import Document
+from studio.app.keymap import Keymap
+from studio.app.runs import Order, Runs
+from studio.app.session import Session
+from studio.app.settings import Settings, change_settings
+from studio.app.settings import Theme as ThemeChoice
+from studio.app.supervisor import Supervisor, WorkerDied
+from studio.graph.check import Problem
+from studio.graph.errors import WirelightError
+from studio.graph.graph import NodeId, Point
+from studio.library.models import find_models
+from studio.library.places import Places
+from studio.protocol.messages import CatalogSent, Fetched
+from studio.window.actions import Actions
+from studio.window.canvas.scene import CanvasScene
+from studio.window.canvas.status import State as NodeState
+from studio.window.canvas.view import CanvasView
+from studio.window.commands.edit import EditCommands
+from studio.window.commands.file import FileCommands
+from studio.window.commands.graph import GraphCommands
+from studio.window.commands.run import RunCommands
+from studio.window.commands.view import ViewCommands
+from studio.window.controls.editing import Editing
+from studio.window.dialogs.pages import show_error
+from studio.window.gestures.choice import Gestures
+from studio.window.main_window import MainWindow, theme_name
+from studio.window.panels.inspector import Inspector
+from studio.window.panels.log import LogPanel
+from studio.window.panels.notices import Notices
+from studio.window.panels.queue import QueuePanel
+from studio.window.panels.viewer import Slot, Viewer
+from studio.window.picker import Row
+from studio.window.progress import Progress
+from studio.window.templates import templates
+from studio.window.theme import Theme
+
+_DOCK_COMMANDS: Final = {
+    "viewer": Command.SHOW_VIEWER,
+    "inspector": Command.SHOW_INSPECTOR,
+    "log": Command.SHOW_LOG,
+    "queue": Command.SHOW_QUEUE,
+}
+
+
+class Desk(QObject):
+    """Furnishes a window. `connect_worker` gives it a worker; until then it edits and saves."""
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        self.window = window
+        self.supervisor: Supervisor | None = None
+        self.queue: Runs | None = None
+        self.progress: Progress | None = None
+        self._clip = False
+        self._can_reopen = window.session.can_reopen
+        self._asked: dict[int, int] = {}
+        self.editing = Editing(self.view, self._models)
+        self._gestures = Gestures(self.view)
+        self.files = FileCommands(self)
+        self._graph = GraphCommands(self)
+        sets = (self.files, EditCommands(self), self._graph, RunCommands(self), ViewCommands(self))
+        self.commands = Actions(window, self.view, Keymap.of(window.settings), sets, self.state)
+        self.commands.fill(window.top.menus, self._extend_menu)
+        window.top.bind(*(self.commands[one] for one in (Command.RUN, Command.CANCEL, Command.PAUSE, Command.RESUME)))
+        self.viewer = Viewer(self.theme)
+        self.inspector = Inspector(self.editing)
+        self.log = LogPanel(self.theme)
+        self.queue_panel = QueuePanel(self.theme)
+        window.docks["viewer"].fill(self.viewer, self.viewer.header)
+        window.docks["inspector"].fill(self.inspector)
+        window.docks["log"].fill(self.log, self.log.header)
+        window.docks["queue"].fill(self.queue_panel)
+        self._connect()
+        self._show_document()
+        self._look_at_clipboard()
+        self._refresh()
+
+    # What it stands on
+
+    @property
+    def view(self) -> CanvasView:
+        return self.window.view
+
+    @property
+    def scene(self) -> CanvasScene:
+        """That of the document that is shown."""
+        return self.window.scene
+
+    @property
+    def document(self) -> Document:
+        return self.window.document
+
+    @property
+    def session(self) -> Session:
+        return self.window.session
+
+    @property
+    def notices(self) -> Notices:
+        return self.window.notices
+
+    @property
+    def places(self) -> Places:
+        return self.window.places
+
+    @property
+    def theme(self) -> Theme:
+        return self.window.theme
+
+    @property
+    def settings(self) -> Settings:
+        return self.window.settings
+
+    def change_settings(self, **changes: object) -> None:
+        """Keep these for this and the next start."""
+        try:
+            self.window.settings = change_settings(self.places.config, **changes)
+        except WirelightError as error:
+            self.complain(error)
+
+    def complain(self, error: WirelightError) -> None:
+        """What went wrong, as a notice."""
+        self.window.complain(error)
+
+    def _connect(self) -> None:
+        window, view = self.window, self.view
+        view.search_asked.connect(
+            lambda at, screen, socket, out: self._graph.search_at(at, screen, socket, is_output=out)
+        )
+        view.menu_asked.connect(self._graph.menu_at)
+        view.refused.connect(self._graph.explain)
+        view.error_asked.connect(self._show_error)
+        view.shown_asked.connect(lambda node: self._to_slot(NodeId(node), self.viewer.shown or 1))
+        view.rename_asked.connect(self._graph.rename_thing)
+        view.split_asked.connect(self._graph.split_wire)
+        view.files_dropped.connect(self.files.open_paths)
+        view.slot_asked.connect(self._press_number)
+        window.tabs.currentChanged.connect(self._choose_tab)
+        window.tabs.tabCloseRequested.connect(self._close_tab)
+        window.shown.connect(self._show_document)
+        window.changed.connect(self._refresh)
+        window.dressed.connect(self._show_theme)
+        window.forgotten.connect(self._forget)
+        self.viewer.wanted.connect(self._fetch)
+        QApplication.clipboard().dataChanged.connect(self._look_at_clipboard)
+
+    def close(self) -> None:
+        """The window closes: what is being typed is taken."""
+        self.editing.close()
+        QApplication.clipboard().dataChanged.disconnect(self._look_at_clipboard)
+
+    def _look_at_clipboard(self) -> None:
+        """Only when it changes: on X11 it costs a question to another program."""
+        self._clip = bool(QApplication.clipboard().text())
+        self.window.refresh_soon()
+
+    def _extend_menu(self, menu: Menu, shown: QMenu) -> None:
+        if menu is Menu.FILE:
+            before = shown.actions()[1]
+            fresh = QMenu("New from template", shown)
+            fresh.aboutToShow.connect(lambda: self._list_templates(fresh))
+            recent = QMenu("Open recent", shown)
+            recent.aboutToShow.connect(lambda: self._list_recent(recent))
+            shown.insertMenu(before, fresh)
+            shown.insertMenu(shown.actions()[3], recent)
+        elif menu is Menu.VIEW:
+            shown.addSeparator()
+            look = shown.addMenu("Theme")
+            for choice in ThemeChoice:
+                entry = look.addAction(choice.replace("_", " ").capitalize())
+                entry.triggered.connect(lambda _=False, choice=choice: self.choose_theme(choice))
+
+    def _list_templates(self, menu: QMenu) -> None:
+        menu.clear()
+        for name in templates():
+            entry = menu.addAction(name.replace("-", " ").capitalize())
+            entry.triggered.connect(lambda _=False, name=name: self.files.new_from(name))
+
+    def _list_recent(self, menu: QMenu) -> None:
+        menu.clear()
+        for path in self.settings.recent_files:
+            menu.addAction(Path(path).name).triggered.connect(lambda _=False, path=path: self.files.open_paths([path]))
+        menu.setDisabled(not self.settings.recent_files)
+
+    # Documents
+
+    def _show_document(self) -> None:
+        """Another document is looked at."""
+        self.editing.close()
+        self.inspector.show_scene(self.scene)
+        if self.progress is not None:
+            for node, status in self.progress.statuses(self.document.id).items():
+                self.scene.show_status(node, status)
+
+    def note_closed(self) -> None:
+        """Look whether a closed document can still come back."""
+        self._can_reopen = self.session.can_reopen
+
+    def _forget(self, document: str) -> None:
+        self.note_closed()
+        self.viewer.forget(document)
+        if self.progress is not None:
+            self.progress.forget(document)
+
+    def _choose_tab(self, at: int) -> None:
+        if 0 <= at < len(self.session.documents):
+            self.window.show_document(self.session.documents[at])
+
+    def _close_tab(self, at: int) -> None:
+        if 0 <= at < len(self.session.documents):
+            self.files.close_one(self.session.documents[at])
+
+    # Runs
+
+    def connect_worker(self, supervisor: Supervisor, queue: Runs) -> Progress:
+        """From now on there is a worker."""
+        self.supervisor, self.queue = supervisor, queue
+        progress = self.progress = Progress(supervisor, queue, self)
+        progress.changed.connect(self._show_progress)
+        progress.status_changed.connect(self._show_status)
+        progress.live.connect(self.viewer.show_live)
+        progress.fetched.connect(self._show_fetched)
+        progress.finished.connect(self._show_end)
+        progress.refused.connect(self._show_refusal)
+        progress.logged.connect(self.log.add)
+        progress.catalog_sent.connect(self._show_catalog)
+        progress.worker_died.connect(self._tell_death)
+        self._show_progress()
+        return progress
+
+    def _show_status(self, document: str, node: str) -> None:
+        scene = self.window.scene_by_id(document)
+        if scene is not None and self.progress is not None:
+            scene.show_status(NodeId(node), self.progress.status(document, NodeId(node)))
+
+    def _show_progress(self) -> None:
+        progress, queue = self.progress, self.queue
+        if progress is None or queue is None:
+            return
+        waiting = len(queue.waiting())
+        parts = [progress.words, f"{waiting} waiting" if waiting else ""]
+        self.window.top.words.setText(" \u00b7 ".join(part for part in parts if part))
+        worker = progress.worker
+        about = [f"Worker {worker.words}", worker.device, f"{worker.memory / 2**30:.1f} GB" if worker.memory else ""]
+        self.window.bottom.show_worker(" \u00b7 ".join(part for part in about if part), worker.mood)
+        if self.window.docks["queue"].isVisible():
+            self.queue_panel.show_queue(queue, progress.words)
+        self.window.refresh_soon()
+
+    def _show_end(self, order: Order, state: str) -> None:
+        if self.progress is None:
+            return
+        failed = [node for node, one in self.progress.statuses(order.document).items() if one.state is NodeState.FAILED]
+        if state == "failed" and failed:
+            status = self.progress.status(order.document, failed[0])
+            self.notices.tell(
+                f"{failed[0]}: {status.what} {status.mend}".strip(),
+                grave=True,
+                topic="run",
+                actions=(("Show", lambda: self._show_node(order.document, failed[0])),),
+            )
+        elif state == "failed":
+            self.notices.tell("The run failed. The log tells more.", grave=True, topic="run")
+        else:
+            self.notices.withdraw("run")
+        for number, slot in list(self.viewer.slots.items()):
+            if slot.document == order.document:
+                self._fetch(number)
+
+    def _show_refusal(self, order: Order, problems: tuple[object, ...]) -> None:
+        first = next((one for one in problems if isinstance(one, Problem)), None)
+        if first is None:
+            return
+        more = f" ({len(problems) - 1} more)" if len(problems) > 1 else ""
+        self.notices.tell(
+            f"The workflow cannot run yet. {first.where}: {first.what} {first.mend}{more}".strip(),
+            grave=True,
+            topic="run",
+            actions=(("Show", lambda: self._show_node(order.document, first.node)),),
+        )
+
+    def _show_node(self, document: str, node: str) -> None:
+        held = next((one for one in self.session.documents if one.id == document), None)
+        if held is not None and held is not self.document:
+            self.window.show_document(held)
+        key = ("node", node.partition("/")[0])
+        self.scene.select({key})
+        self.view.fit(self.scene.bounds_of({key}))
+
+    def _show_error(self, node: str) -> None:
+        item = self.scene.nodes.get(NodeId(node))
+        if item is not None:
+            show_error(self.window, item.title, item.status)
+
+    def _show_catalog(self, sent: CatalogSent) -> None:
+        self.window.show_catalog(sent.catalog)
+        self.inspector.show_scene(self.scene)
+        for plugin, why in sent.broken:
+            self.notices.tell(f"The plugin {plugin} was left out. {why}", topic=f"plugin:{plugin}")
+        self.window.refresh_soon()
+
+    def _tell_death(self, died: WorkerDied) -> None:
+        where = f" while '{died.node}' was running" if died.node else ""
+        self.notices.tell(
+            f"The worker ended{where}: {died.what} {died.mend} Your workflow is safe; another worker is starting.".replace(
+                "  ", " "
+            ),
+            grave=True,
+            topic="worker",
+            actions=(("Log", lambda: self.window.docks["log"].show()),),
+            seconds=30,
+        )
+
+    # The viewer
+
+    def _press_number(self, number: int) -> None:
+        chosen = self.scene.selected_nodes
+        if chosen:
+            self._to_slot(chosen[0], number)
+        else:
+            self.viewer.show_slot(number)
+
+    def _to_slot(self, node: NodeId, number: int) -> None:
+        spec = self.scene.spec(node)
+        if spec is None:
+            return
+        source = Slot(self.document.id, node, "", self.scene.nodes[node].title)
+        pictorial = [one.name for one in spec.outputs if one.type.name in ("Image", "Mask", "Video", "Latent")]
+        if pictorial or spec.outputs:
+            source.output = pictorial[0] if pictorial else spec.outputs[0].name
+        else:
+            feeding = next(
+                (out for one in spec.inputs if (out := self.scene.input_source(node, one.name)) is not None), None
+            )
+            if feeding is None:
+                return
+            source.node, source.output = feeding.node, feeding.name
+        self.window.docks["viewer"].show()
+        self.viewer.put(number, source)
+
+    def _fetch(self, number: int) -> None:
+        slot = self.viewer.slots.get(number)
+        if slot is None:
+            return
+        if self.supervisor is None:
+            slot.text = "The worker has not started yet."
+            self.viewer.fill(number, slot)
+            return
+        self._asked[self.supervisor.fetch(slot.node, slot.output, slot.index)] = number
+
+    def _show_fetched(self, request: int, answer: Fetched, image: object) -> None:
+        number = self._asked.pop(request, None)
+        slot = self.viewer.slots.get(number) if number is not None else None
+        if number is None or slot is None or slot.node != answer.node:
+            return
+        slot.image = image if isinstance(image, QImage) else None
+        slot.text = answer.text or f"'{slot.title}' has no result yet. Run the workflow."
+        slot.count = answer.count
+        self.viewer.fill(number, slot)
+
+    # What the commands ask for
+
+    def state(self) -> State:
+        """What the actions want to know."""
+        scene, queue = self.scene, self.queue
+        current = queue.current if queue is not None else None
+        return State(
+            documents=len(self.session.documents),
+            nodes=len(scene.nodes),
+            selected=len(scene.selected),
+            selected_nodes=len(scene.selected_nodes),
+            can_undo=scene.history.can_undo,
+            can_redo=scene.history.can_redo,
+            clipboard=self._clip,
+            closed=self._can_reopen,
+            running=current is not None,
+            paused=self.progress is not None and self.progress.paused,
+            queued=len(queue.waiting()) if queue is not None else 0,
+            worker=self.supervisor is not None,
+        )
+
+    def paste_place(self) -> Point:
+        """Under the mouse, else in the middle of what is seen."""
+        viewport = self.view.viewport()
+        at: QPoint = viewport.mapFromGlobal(QCursor.pos())
+        if not viewport.rect().contains(at):
+            at = viewport.rect().center()
+        point = self.view.mapToScene(at)
+        return round(point.x() / 8) * 8.0, round(point.y() / 8) * 8.0
+
+    def toggle_dock(self, name: str) -> None:
+        dock = self.window.docks[name]
+        dock.setVisible(not dock.isVisible())
+        if name == "queue" and dock.isVisible() and self.progress is not None:
+            self.queue_panel.show_queue(self.queue, self.progress.words)
+        self.window.refresh_soon()
+
+    def choose_theme(self, choice: ThemeChoice) -> None:
+        """Other colours, now and at the next start."""
+        self.change_settings(theme=choice)
+        self.window.show_theme(theme_name(choice))
+
+    def _show_theme(self) -> None:
+        self.view.cancel_gesture()
+        for part in (self.viewer, self.log, self.queue_panel):
+            part.show_theme(self.theme)
+        self.inspector.show_scene(self.scene)
+        self._show_progress()
+
+    # Keeping up
+
+    def _refresh(self) -> None:
+        self.commands.refresh()
+        for name, command in (
+            ("viewer", Command.SHOW_VIEWER),
+            ("log", Command.SHOW_LOG),
+            ("queue", Command.SHOW_QUEUE),
+        ):
+            self.commands[command].setChecked(self.window.docks[name].isVisible())
+        self.window.bottom.show_hints(self._hints())
+
+    def _hints(self) -> list[tuple[str, str]]:
+        if self.progress is not None and self.queue is not None and self.queue.current is not None:
+            return [("Ctrl+.", "cancel"), ("Ctrl+P", "pause"), ("1-9", "show a node in the viewer")]
+        if len(self.scene.selected_nodes) == 1:
+            return [
+                ("1-9", "show in viewer"),
+                ("B", "bypass"),
+                ("M", "mute"),
+                ("Ctrl+Shift+Return", "run to here"),
+                ("Del", "delete"),
+            ]
+        if self.scene.selected:
+            return [("Ctrl+G", "frame around"), ("Ctrl+D", "duplicate"), ("B", "bypass"), ("Del", "delete")]
+        if not self.scene.nodes:
+            return [("Tab", "add the first node"), ("Ctrl+N", "start from a template"), ("Ctrl+O", "open")]
+        return [("Tab", "add a node"), ("Ctrl+Return", "run"), ("Ctrl+Shift+P", "every command")]
+
+    def _models(self, kind: str) -> list[Row]:
+        try:
+            return [
+                Row(
+                    one.name,
+                    one.name,
+                    "comes with Wirelight" if one.starter else f"{one.size / 2**30:.2f} GB",
+                    str(one.path),
+                )
+                for one in find_models(kind)
+            ]
+        except WirelightError as error:
+            self.complain(error)
+            return []
