@@ -77,7 +77,7 @@ def refused(what: str, mend: str = "") -> ValueRefused:
 
 def _value(tree: ast.expr, values: Mapping[str, float]) -> float:
     match tree:
-        case ast.Constant(value=int() | float() as number):
+        case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
             return float(number)
         case ast.Name(id=name):
             if name not in values:
