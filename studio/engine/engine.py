@@ -78,7 +78,7 @@ class Engine:
                     return RunState.REFUSED
                 self.cache.begin(len(self._planner.tasks))
                 self.cache.on_trouble = lambda trouble: report.log(str(trouble), "WARNING", None)
-                state = self._new_run(options, report, control).compute(targets)
+                state = self._new_run(options, report, control).compute(targets, targets if wanted else ())
                 report.run_finished(state, time.perf_counter() - started)
                 return state
         finally:

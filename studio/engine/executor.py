@@ -46,10 +46,13 @@ class Run:
         self._first: dict[Key, Task] = {}
         self._twins: set[Task] = set()
 
-    def compute(self, targets: list[Task]) -> RunState:
-        """Compute what the targets need and nobody has. Reports everything but the run's own end."""
+    def compute(self, targets: list[Task], wanted: Iterable[Task] = ()) -> RunState:
+        """Compute what the targets need and nobody has. Reports everything but the run's own end.
+
+        `wanted`: those of the targets that somebody asked for by name.
+        """
         order, there = plan(targets, self._has)
-        self._nodes = NodeRun(self._services, self._report, self._control, _results(order, targets))
+        self._nodes = NodeRun(self._services, self._report, self._control, _results(order, wanted))
         self._count(order)
         self._report.run_started(len(order), [task.id for task in there])
         self._report_there(there)
@@ -264,9 +267,9 @@ def _lock_missing(task: Task) -> NodeFailed:
     )
 
 
-def _results(order: list[Task], targets: list[Task]) -> frozenset[Task]:
-    """What an artist wants to see again after a restart: what was asked for, and what goes into files."""
-    found = set(targets)
+def _results(order: list[Task], wanted: Iterable[Task]) -> frozenset[Task]:
+    """What an artist wants to see again after a restart: what was asked for by name, and what goes into files."""
+    found = set(wanted)
     for task in order:
         if task.effect:
             found.update(edge.source for edge in task.edges)
