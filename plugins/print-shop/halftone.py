@@ -36,4 +36,4 @@ def halftone(
     ranks[np.argsort(hills, axis=None)] = (np.arange(hills.size, dtype=np.float32) + 0.5) / hills.size
     threshold = ranks.reshape(hills.shape)
     inked = (image.gray().pixels[..., 0] < threshold)[..., None]
-    return Image(np.where(inked, np.float32(ink.rgb), np.float32(paper.rgb)))
+    return Image(np.where(inked, np.array(ink.rgb, dtype=np.float32), np.array(paper.rgb, dtype=np.float32)))

@@ -80,10 +80,13 @@ def reduce(image: Image, palette: Palette, dither: bool = Toggle(False)) -> Imag
 def _nearest(pixels: NDArray[np.float32], colors: NDArray[np.float32]) -> NDArray[np.int64]:
     """For each pixel the index of the colour closest to it."""
     # |p - c|^2 without |p|^2, which is the same for all colours.
-    return np.argmin((colors**2).sum(axis=1) - 2 * pixels @ colors.T, axis=1)
+    distances: NDArray[np.float32] = (colors**2).sum(axis=1) - 2 * pixels @ colors.T
+    nearest: NDArray[np.int64] = distances.argmin(axis=1)
+    return nearest
 
 
 def _pattern(height: int, width: int) -> NDArray[np.float32]:
     """Bayer's 4 x 4 matrix all over, in [-0.5, 0.5)."""
-    bayer = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]], dtype=np.float32) / 16 - 0.5
-    return np.tile(bayer, (height // 4 + 1, width // 4 + 1))[:height, :width]
+    bayer = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]], dtype=np.float32)
+    centred = bayer / np.float32(16) - np.float32(0.5)
+    return np.tile(centred, (height // 4 + 1, width // 4 + 1))[:height, :width]

@@ -54,7 +54,7 @@ class Image:
 
     @classmethod
     def of(cls, values: ArrayLike) -> Image:
-        """From (height, width), (height, width, channels) or (batch, height, width, channels); whole numbers are taken as 0 .. 255."""
+        """From (height, width), (height, width, channels) or (batch, height, width, channels); uint8 is taken as 0 .. 255."""
         array = np.asarray(values)
         scale = 255.0 if array.dtype == np.uint8 else 1.0
         pixels = np.array(array, dtype=np.float32)
