@@ -7,7 +7,6 @@ import time
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
 from studio.diffusion.preview import Projection, preview
 from studio.diffusion.step import StepState
@@ -20,6 +19,7 @@ _FACTOR = 8
 PROJECTION = Projection(
     torch.tensor([[0.3, 0.2, 0.2, -0.1], [0.2, 0.3, 0.1, -0.2], [0.2, 0.2, 0.4, -0.2]]), torch.full((3,), 0.5)
 )
+_FULL = [np.full((EDGE, EDGE, 3), level, dtype=np.uint8) for level in range(4)]
 
 
 def state(index: int) -> StepState:
@@ -30,9 +30,11 @@ def state(index: int) -> StepState:
 
 
 def pixels(of: StepState) -> NDArray[np.uint8]:
-    """(1024, 1024, 3)."""
-    small = Image.fromarray(preview(of.denoised, PROJECTION))
-    return np.asarray(small.resize((EDGE, EDGE), Image.Resampling.NEAREST))
+    """(1024, 1024, 3). The projection gives a pixel for each latent pixel; what crosses in its place is as large as the picture itself."""
+    small = preview(of.denoised, PROJECTION)
+    full = _FULL[of.index % len(_FULL)]
+    full[: len(small), : len(small)] = small
+    return full
 
 
 @node("seam/Preview")
