@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 from studio.graph.errors import ValueRefused
 from studio.graph.types import SocketType, refusal
 from studio.sdk.socket_types import class_of, plain_type_of, type_name
+from studio.sdk.values.arrays import arrays_in
 from studio.sdk.values.image import Image
 from studio.sdk.values.mask import Mask
 from studio.sdk.values.text import Color, FilePath
@@ -90,9 +91,13 @@ def _any_deep(value: object) -> object:
 
 
 def _check(value: object) -> None:
+    """The value's own check, and its arrays made read-only, which those of a plugin's type need not be."""
     check = getattr(value, "check", None)
     if check is not None:
         check()
+    for array in arrays_in(value):
+        if array.flags.writeable:
+            array.setflags(write=False)
 
 
 def _list(item: Convert) -> Convert:

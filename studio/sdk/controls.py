@@ -116,7 +116,7 @@ def SaveFile(*patterns: str, default: str = "", when: spec.Shown | None = None, 
 
 
 def Folder(default: str = "", *, when: spec.Shown | None = None, advanced: bool = False) -> FilePath:
-    """A folder."""
+    """A folder. What lies in it does not count in the key of the result; a node that reads it says so by `fingerprint`."""
     return cast(FilePath, Declared(spec.FileField("folder"), default, when, advanced))
 
 

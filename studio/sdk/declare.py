@@ -71,7 +71,9 @@ def node(
     local = sys._getframe(1).f_locals
 
     def declare(function: F) -> F:
-        reader = _Reader(function, hints_of(function, local))
+        reader = _Reader(function, local)
+        if version < 1:
+            raise reader.error(f"The version is {version}.", mend="Versions are counted from 1.")
         declared = NodeSpec(
             type=_checked_type(type, function),
             title=title or _title(type),
@@ -111,13 +113,14 @@ def node(
 class _Reader:
     """Reads one function's declaration."""
 
-    def __init__(self, function: Callable[..., Any], hints: Mapping[str, Any]) -> None:
+    def __init__(self, function: Callable[..., Any], local: Mapping[str, object]) -> None:
         if not inspect.isfunction(function) or inspect.iscoroutinefunction(function):
             raise DeclarationError(
                 "A node is a plain function.", where=getattr(function, "__qualname__", repr(function))
             )
         self.function = function
-        self.hints = hints
+        self.local = local
+        self.hints = hints_of(function, local)
         self.signature = inspect.signature(function)
         self.help: Help = read_docstring(function.__doc__)
 
@@ -227,8 +230,7 @@ class _Reader:
             return ()
         hint = self.hints["return"]
         if isinstance(hint, type) and issubclass(hint, tuple) and hasattr(hint, "_fields"):
-            fields = hints_of(hint, {})
-            docs = {**self.help.outputs}
+            fields, docs = hints_of(hint, self.local), self.help.outputs
             return tuple(Output(field, self._result(fields[field]), docs.get(field, "")) for field in hint._fields)
         result = self._result(hint)
         named = name or _output_name(result)

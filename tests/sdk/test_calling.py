@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import cv2
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from studio.graph.errors import UnknownSocket, ValueRefused
-from studio.sdk import Conditioning, Image, Latent, Mask, Slider, node
+from studio.sdk import Conditioning, Image, Latent, Mask, Slider, node, value_type
 from studio.sdk.calling import call_node
 from studio.sdk.definition import definition_of
 from studio.sdk.testing import run_node
@@ -148,6 +149,25 @@ def test_writing_into_a_picture_is_refused_with_its_socket(harm: Any) -> None:  
     assert refused.value.node == "writer"
     assert refused.value.socket == "b"
     assert b.pixels.ravel().tolist() == [0.0, 1.0, 1.0, 0.0]
+
+
+def test_arrays_of_a_plugins_own_type_are_read_only_too() -> None:
+    @value_type("Test.Curve")
+    @dataclass(frozen=True, eq=False)
+    class Curve:
+        points: np.ndarray[Any, np.dtype[np.float64]]
+
+    @node("test/Draw")
+    def draw() -> Curve:
+        return Curve(np.zeros(3))
+
+    @node("test/Bend")
+    def bend(curve: Curve) -> Curve:
+        curve.points[1] = 1
+        return curve
+
+    with pytest.raises(ValueRefused, match=r"Bend\.curve: The node writes into its input"):
+        run_node(bend, curve=run_node(draw))
 
 
 def test_writing_into_a_tensor_is_refused_and_harms_nobody() -> None:
