@@ -75,9 +75,10 @@ class Run:
         agenda = order[::-1]
         control = self._control
         while agenda:
-            if control.asked:
-                self._context.checkpoint()
             task = agenda.pop()
+            if control.asked:
+                self._context.begin(task.id, False)
+                self._context.checkpoint()
             if task in self._done or task in self._failed:
                 continue
             before = self._do(task)
@@ -96,9 +97,18 @@ class Run:
         linked = self._linked(task)
         if linked is None:
             missing = self._bring(edge for edge in task.edges if not edge.lazy)
-            return self._planned(missing) if missing else self._do(task)
+            if missing:
+                return self._planned(missing)
+            linked = self._linked(task)
+        if linked is None:
+            self._settle(task, None)
+            return []
         if type is None or task.node.locked:
             self._report.node_failed(_lock_missing(task))
+            self._settle(task, None)
+            return []
+        if task.trouble is not None:
+            self._nodes.fail(task, task.trouble, self._context)
             self._settle(task, None)
             return []
         if type.lazy:
@@ -157,7 +167,7 @@ class Run:
                 values[edge.input] = None
                 continue
             entry = live.get(edge.source)
-            if entry is None:
+            if entry is None or edge.output not in entry.names:
                 return None
             value = entry.outputs[entry.names.index(edge.output)]
             if value.__class__ is list:
@@ -178,11 +188,14 @@ class Run:
             if source in self._live or source in self._failed:
                 continue
             entry = self._cache.get(source.key)
-            if entry is None or edge.output not in entry.names:
+            if entry is None:
                 self._done.discard(source)
                 missing.append(source)
-            else:
+            elif edge.output in entry.names:
                 self._live[source] = entry
+            else:
+                self._report.node_failed(_output_missing(source, edge.output))
+                self._failed.add(source)
         return missing
 
     def _settle(self, task: Task, entry: Entry | None) -> None:
@@ -264,6 +277,15 @@ def _lock_missing(task: Task) -> NodeFailed:
         node=task.id,
         type=task.node.type,
         mend="Unlock the node to compute it anew.",
+    )
+
+
+def _output_missing(task: Task, output: str) -> NodeFailed:
+    return NodeFailed(
+        f"The kept result of this node has no output '{output}'.",
+        node=task.id,
+        type=task.node.type,
+        mend="Unlock the node to compute it anew, or connect what it has.",
     )
 
 

@@ -105,6 +105,8 @@ class Task:
     key: Key = NO_KEY
     volatile: bool = False
     """Its result, or that of something it needs, is never to be met again."""
+    trouble: Exception | None = None
+    """What the node's fingerprint raised, where that is a mistake in it."""
     effect: bool = False
     """It is run for what it does: its output folder counts in its key."""
     fixed: dict[str, Any] | None = None
@@ -322,7 +324,7 @@ class Planner:
             fed[edge.input] = fed_by(edge.source.key, edge.output)
             volatile = volatile or edge.source.volatile
         if type.reads_outside:
-            outside = self._outside_of(type, node)
+            outside = self._outside_of(task, type)
             volatile = volatile or outside is None
             key = type.keys.key(node.parameters, fed, outside or _NOTHING)
         else:
@@ -334,9 +336,11 @@ class Planner:
         task.key, task.volatile = key, volatile
         return key != before or volatile is not was_volatile
 
-    def _outside_of(self, type: NodeType, node: FlatNode) -> dict[str, str] | None:
+    def _outside_of(self, task: Task, type: NodeType) -> dict[str, str] | None:
         """Digests of what the node reads beyond the graph, or None where that cannot be told before it runs."""
+        node = task.node
         found: dict[str, str] = {}
+        task.trouble = None
         try:
             for name in type.definition.files:
                 if name in node.inputs:
@@ -351,6 +355,9 @@ class Planner:
                 found["fingerprint()"] = fingerprint(**{name: type.value(node, name) for name in type.parameters})
         except (WirelightError, OSError):
             return None  # the node meets the same trouble when it runs, and says so itself
+        except Exception as error:  # noqa: BLE001 - the author's code may raise anything; it is reported when the node's turn comes
+            task.trouble = error
+            return None
         return found
 
 

@@ -208,6 +208,16 @@ def test_a_lock_whose_result_is_not_here_fails_and_says_what_to_do(tmp_path: Pat
     assert "Unlock" in told.failures["grey"].mend
 
 
+def test_a_locked_node_without_the_output_that_a_link_names_fails(locked: tuple[Path, Graph]) -> None:
+    folder, whole = locked
+    lock = whole.nodes[NodeId("grey")].locked
+    nodes = {NodeId("gone"): Node("nobody/Knows", locked=lock), NodeId("after"): Node("test/Invert")}
+    links = {Socket(NodeId("after"), "image"): Socket(NodeId("gone"), "other")}
+    told = run(stored(folder), Graph(nodes, links))
+    assert "no output 'other'" in told.failures["gone"].what
+    assert told.state is RunState.FAILED
+
+
 def test_what_was_not_computed_cannot_be_locked(tmp_path: Path) -> None:
     engine = stored(tmp_path)
     run(engine, graph(a=("Add", {}), b=("Fail", {"value": "@a"})))

@@ -242,6 +242,20 @@ def test_a_node_that_writes_into_its_input_fails_and_the_value_stays(engine: Eng
     assert np.all(value(engine, "grey").pixels == np.float32(0.25))
 
 
+def test_a_broken_fingerprint_fails_its_node_and_no_other() -> None:
+    def broken(name: str) -> str:
+        return name.nothing  # type: ignore[attr-defined, no-any-return]
+
+    @node("test/Named", fingerprint=broken)
+    def named(name: str = "x") -> float:
+        """Depends on what a name stands for."""
+        return 1.0
+
+    told = run(Engine(registry(named)), graph(bad=("Named", {}), good=("Add", {})))
+    assert "nothing" in told.failures["bad"].what
+    assert told.computed == ["good"]
+
+
 def test_a_failed_node_is_tried_again_in_the_next_run(engine: Engine) -> None:
     assert run(engine, graph(bad=("Fail", {}))).failures
     assert run(engine, graph(bad=("Fail", {}))).failures
@@ -352,6 +366,24 @@ def test_a_paused_run_waits_and_goes_on() -> None:
     assert told.resumes == 1
     assert [step for _, step, _ in told.steps] == [1, 2, 3, 4]
     assert told.seconds <= took - 0.04
+
+
+def test_a_run_paused_between_nodes_names_the_next() -> None:
+    class Watch(Told):
+        def node_finished(self, node: NodeId, type: str, seconds: float, cached: bool) -> None:
+            super().node_finished(node, type, seconds, cached)
+            if node == "a":
+                engine.pause("now")
+
+        def paused(self, node: NodeId, step: int) -> None:
+            super().paused(node, step)
+            threading.Timer(0.02, engine.resume, ["now"]).start()
+
+    engine = Engine(REGISTRY)
+    told = Watch()
+    engine.run(graph(a=("Steps", {}), b=("Add", {"a": "@a"})), [], RunOptions(Path("out")), told, "now")
+    assert told.pauses == [("b", 0)]
+    assert told.computed == ["a", "b"]
 
 
 def test_a_paused_run_can_be_cancelled() -> None:
