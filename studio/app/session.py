@@ -145,11 +145,10 @@ class Session:
         document.history.sink = None
         journal = self._journals.pop(document.id)
         journal.close()
-        closed = self.folder.parent / _CLOSED
-        closed.mkdir(exist_ok=True)
-        with suppress(FileNotFoundError):
-            journal.path.replace(closed / journal.path.name)
-        _prune(closed)
+        try:
+            self._keep_closed(journal.path)
+        except OSError as error:
+            self._on_problem(write_failed(journal.path, error))
         if self._active == document.id:
             ids.remove(document.id)
             self._active = ids[min(at, len(ids) - 1)] if ids else ""
@@ -161,7 +160,7 @@ class Session:
         return any((self.folder.parent / _CLOSED).glob(f"*{SUFFIX}"))
 
     def reopen(self) -> Document | None:
-        """The document that was closed last, as it was, or None where there is none left."""
+        """The document that was closed last, as it was, or None where there is none left. Raises `WriteFailed`."""
         from studio.app.recovery import read_journal
 
         closed = self.folder.parent / _CLOSED
@@ -169,15 +168,16 @@ class Session:
             own = self.folder / journal.name
             try:
                 journal.replace(own)
-                found = read_journal(own)
+                document = self._resume(own, read_journal(own))
             except FileNotFoundError:
-                continue
+                continue  # another window was quicker
             except FileProblem as problem:
                 self._set_aside(own, problem)
-                continue
-            document = self._resume(own, found)
-            self.activate(document)
-            return document
+            except OSError as error:
+                raise write_failed(own, error) from error
+            else:
+                self.activate(document)
+                return document
         return None
 
     def save_state(self) -> None:
@@ -196,6 +196,12 @@ class Session:
         self._state_file.state = self._state(clean=True)
         self._state_file.sync()
         self._lock.release()
+
+    def _keep_closed(self, journal: Path) -> None:
+        closed = _room(self.folder.parent / _CLOSED)
+        with suppress(FileNotFoundError):
+            journal.replace(closed / journal.name)
+        _prune(closed)
 
     def _adopt(self, document: Document) -> Document:
         journal = Journal(self.folder / (document.id + SUFFIX), document.freeze, self._keeper, self._on_problem)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Obey a command line, without the program's name. Returns the exit status."""
     try:
+        _print_anything()
         from studio.cli.parser import parse
 
         return _obey(parse(sys.argv[1:] if arguments is None else arguments))
@@ -26,6 +28,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _let_go_of_output()
         return FAILED
+
+
+def _print_anything() -> None:
+    """A name of a file that the terminal's encoding lacks must not stop a run."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _obey(options: Namespace) -> int:

@@ -22,7 +22,7 @@ from studio.cli.worker import Received, Worker, ready_catalog, show_log, worker
 from studio.files.atomic import write_atomically, write_failed
 from studio.files.workflow_file import to_text
 from studio.graph.check import check
-from studio.graph.errors import GraphInvalid, Misuse, WorkerLost
+from studio.graph.errors import GraphInvalid, Misuse, WorkerLost, WriteFailed
 from studio.graph.graph import Graph, NodeId
 from studio.graph.spec import Catalog
 from studio.protocol.messages import Log, Ready, RunFinished, RunId, RunRefused, Stepped
@@ -139,6 +139,8 @@ def _write_preview(received: Received, folder: Path | None) -> Path | None:
 def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise WriteFailed(folder, "There is a file of that name.", mend="Name a folder.") from error
     except OSError as error:
         raise write_failed(folder, error) from error
     if not os.access(folder, os.W_OK):

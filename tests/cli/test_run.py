@@ -168,6 +168,8 @@ def test_a_terminal_shows_a_bar_with_steps_and_the_time_left(tmp_path: Path, mon
         (["--only", "n7"], "n0"),
         (["--device", "cuda:zero"], "--device"),
         (["--out", "/proc/none"], "/proc/none"),
+        (["--out", "/dev/null"], "/dev/null"),
+        (["--previews", "/dev/null/below"], "/dev/null/below"),
     ],
 )
 def test_bad_options_end_in_one_sentence(
