@@ -102,37 +102,55 @@ def _encoder(hint: Any) -> _Encode:
         if origin is tuple and Ellipsis not in arguments:
             encoders = [_encoder(one) for one in items]
             return lambda value: [each(one) for each, one in zip(encoders, value, strict=True)]
-        one_encoder = _later(_encoder, items[0])
-        return lambda value: [one_encoder(one) for one in value]
+        return _list_encoder(_later(_encoder, items[0]))
     if _is_mapping(origin):
-        key, item = _encoder(arguments[0]), _later(_encoder, arguments[1])
-        return lambda value: {key(name): item(one) for name, one in value.items()}
+        return _mapping_encoder(_encoder(arguments[0]), _later(_encoder, arguments[1]))
     return _same
 
 
-def _later(make: Callable[[Any], Any], hint: Any) -> Any:
-    """A coder built at its first use, since types may contain themselves."""
+def _list_encoder(get_item: Callable[[], _Encode]) -> _Encode:
+    def to_plain(value: Any) -> Any:
+        item = get_item()
+        return [item(one) for one in value]
+
+    return to_plain
+
+
+def _mapping_encoder(key: _Encode, get_item: Callable[[], _Encode]) -> _Encode:
+    def to_plain(value: Any) -> Any:
+        item = get_item()
+        return {key(name): item(one) for name, one in value.items()}
+
+    return to_plain
+
+
+def _later(make: Callable[[Any], Any], hint: Any) -> Callable[[], Any]:
+    """Gives a coder that is built when it is first asked for, since types may contain themselves."""
     built: list[Any] = []
 
-    def use(*arguments: Any) -> Any:
+    def get() -> Any:
         if not built:
             built.append(make(hint))
-        return built[0](*arguments)
+        return built[0]
 
-    return use
+    return get
 
 
 def _dataclass_encoder(cls: Any) -> _Encode:
     hints = typing.get_type_hints(cls)
-    fields = [
-        (one.name, _exact(hints[one.name]), _later(_encoder, hints[one.name]), one.default, one.default_factory)
-        for one in dataclasses.fields(cls)
-    ]
     absent = dataclasses.MISSING
+
+    def table(_: Any) -> Any:
+        return [
+            (one.name, _exact(hints[one.name]), _encoder(hints[one.name]), one.default, one.default_factory)
+            for one in dataclasses.fields(cls)
+        ]
+
+    get_fields = _later(table, cls)
 
     def to_plain(value: Any) -> dict[str, Any]:
         plain = {}
-        for name, exact, field_encoder, default, factory in fields:
+        for name, exact, field_encoder, default, factory in get_fields():
             held = getattr(value, name)
             if held is default or (default is not absent and held == default and type(held) is type(default)):
                 continue
@@ -263,32 +281,37 @@ def _literal_decoder(allowed: tuple[Any, ...]) -> _Decode:
 
 def _sequence_decoder(origin: Any, arguments: tuple[Any, ...]) -> _Decode:
     if origin is tuple and Ellipsis not in arguments:
-        decoders = [_later(_decoder, one) for one in arguments]
+        get_decoders = _later(lambda hints: [_decoder(one) for one in hints], arguments)
 
         def fixed(plain: Any, where: _Path) -> Any:
+            decoders = get_decoders()
             if not isinstance(plain, (list, tuple)) or len(plain) != len(decoders):
                 raise _expected(f"a list of {len(decoders)}", plain, where)
+            if where is None:
+                return tuple([each(one, None) for each, one in zip(decoders, plain, strict=True)])
             return tuple(
                 [each(one, _item(where, at)) for at, (each, one) in enumerate(zip(decoders, plain, strict=True))]
             )
 
         return fixed
-    item = _later(_decoder, arguments[0])
+    get_item = _later(_decoder, arguments[0])
 
     def from_plain(plain: Any, where: _Path) -> Any:
         if not isinstance(plain, (list, tuple)):
             raise _expected("a list", plain, where)
+        item = get_item()
         return origin([item(one, _item(where, at)) for at, one in enumerate(plain)])
 
     return from_plain
 
 
 def _mapping_decoder(arguments: tuple[Any, ...]) -> _Decode:
-    key, item = _decoder(arguments[0]), _later(_decoder, arguments[1])
+    key, get_item = _decoder(arguments[0]), _later(_decoder, arguments[1])
 
     def from_plain(plain: Any, where: _Path) -> Any:
-        if not isinstance(plain, Mapping):
+        if not isinstance(plain, (dict, Mapping)):
             raise _expected("an object", plain, where)
+        item = get_item()
         if where is None:
             return {key(name, None): item(one, None) for name, one in plain.items()}
         return {key(name, where): item(one, _join(where, str(name))) for name, one in plain.items()}
@@ -298,7 +321,11 @@ def _mapping_decoder(arguments: tuple[Any, ...]) -> _Decode:
 
 def _dataclass_decoder(cls: Any) -> _Decode:
     hints = typing.get_type_hints(cls)
-    fields = {one.name: (_exact(hints[one.name]), _later(_decoder, hints[one.name])) for one in dataclasses.fields(cls)}
+
+    def table(_: Any) -> Any:
+        return {one.name: (_exact(hints[one.name]), _decoder(hints[one.name])) for one in dataclasses.fields(cls)}
+
+    get_fields = _later(table, cls)
     needed = [
         one.name
         for one in dataclasses.fields(cls)
@@ -308,6 +335,7 @@ def _dataclass_decoder(cls: Any) -> _Decode:
     def from_plain(plain: Any, where: _Path) -> Any:
         if not isinstance(plain, (dict, Mapping)):
             raise _expected("an object", plain, where)
+        fields = get_fields()
         arguments = {}
         for name, held in plain.items():
             field = fields.get(name)
@@ -337,7 +365,7 @@ def _union_decoder(members: tuple[Any, ...]) -> _Decode:
     several = len(tagged) > 1
 
     def from_plain(plain: Any, where: _Path) -> Any:
-        if several and isinstance(plain, Mapping) and _TAG in plain:
+        if several and isinstance(plain, (dict, Mapping)) and _TAG in plain:
             cls = tagged.get(plain[_TAG]) if isinstance(plain[_TAG], str) else None
             if cls is None:
                 raise _expected(f"one of {', '.join(tagged)}", plain[_TAG], _join(where, _TAG))

@@ -50,7 +50,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Configure:
-    """The first message to a worker: how it shall work. What is in the program changes only with a new worker."""
+    """The first message to a worker: how it works, for as long as it lives. Other settings need another worker."""
 
     version: int = VERSION
     device: str = "auto"

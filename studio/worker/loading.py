@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,8 +77,8 @@ def _chosen(modules: Sequence[str]) -> Registry:
 
 
 def _keep(file: Path, found: CatalogSent) -> None:
-    if read_catalog(file) != found:
-        write_catalog(file, found)
+    if read_catalog(file) != found and not write_catalog(file, found):
+        logging.getLogger(__name__).warning("%s cannot be written: the next start shows its nodes later.", file)
 
 
 def _devices(name: str, *, with_torch: bool) -> tuple[tuple[Device, ...], str, Devices]:
