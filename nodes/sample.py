@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from nodes.conditioning import to_conditioned
 from studio.diffusion.model import LoadedModel
-from studio.diffusion.noise import seeded_noise
+from studio.diffusion.noise import SEEDS, seeded_noise
 from studio.diffusion.preview import Pending, project
 from studio.diffusion.samplers import SAMPLERS
 from studio.diffusion.sampling import sample
@@ -55,21 +55,31 @@ def sample_(
     context = running()
     network = context.use(model.weights)
     levels = sigmas.sigmas if sigmas is not None else _levels(network, schedule, steps, denoise)
-    states = sample(
-        network,
-        to_conditioned(positive, model, "positive"),
-        to_conditioned(negative, model, "negative") if negative is not None else None,
-        tensor_for(network, latent),
-        levels,
-        sampler=sampler,
-        guidance=guidance,
-        seed=seed,
-        noise=noise.tensor if noise is not None else None,
-    )
+    wanted = to_conditioned(positive, model, "positive")
+    unwanted = to_conditioned(negative, model, "negative") if negative is not None else None
+    begin = tensor_for(network, latent)
+    # Item i of a batch is what a single run with seed + i gives, so a batch may be done piece by piece where memory is short.
+    alone = context.tight_memory and wanted.prompts == 1 and (unwanted is None or unwanted.prompts == 1)
+    pieces = [one[None] for one in begin.unbind()] if alone else [begin]
     previews = Previews(network)
-    for state in states:
-        context.step(state.index, len(levels) - 1, state.sigma, partial(previews.picture, state))
-    return Latent(state.latent.cpu(), model.family)
+    done = []
+    for at, piece in enumerate(pieces):
+        states = sample(
+            network,
+            wanted,
+            unwanted,
+            piece,
+            levels,
+            sampler=sampler,
+            guidance=guidance,
+            seed=(seed + at) % SEEDS,
+            noise=noise.tensor[at : at + len(piece)] if noise is not None else None,
+        )
+        before, total = at * (len(levels) - 1), len(pieces) * (len(levels) - 1)
+        for state in states:
+            context.step(before + state.index, total, state.sigma, partial(previews.picture, state))
+        done.append(state.latent.cpu())
+    return Latent(torch.cat(done), model.family)
 
 
 @node("sample/Schedule", title="Noise schedule", aliases=("sigmas", "karras", "steps", "BasicScheduler"))

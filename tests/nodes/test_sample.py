@@ -107,6 +107,17 @@ def test_the_same_seed_gives_the_same_picture_and_each_of_a_batch_its_own(ready:
     torch.testing.assert_close(batch.tensor[1:], one.tensor, rtol=1e-3, atol=1e-3)
 
 
+def test_with_little_memory_a_batch_is_done_piece_by_piece_with_the_same_result(ready: Ready) -> None:
+    blank = Latent.empty(64, 64, 3)
+    noise = run_node(noise_, model=ready.parts.model, latent=blank, seed=9)
+    for given in ({"seed": 4}, {"seed": 4, "noise": noise, "sampler": "euler_ancestral"}):
+        whole = sampled(ready, latent=blank, **given)
+        with activate(Recorder(tight_memory=True)) as run:
+            pieces = sampled(ready, latent=blank, **given)
+        assert [index for index, _, _ in run.steps] == [1, 2, 3, 4, 5, 6]
+        torch.testing.assert_close(pieces.tensor, whole.tensor, rtol=1e-3, atol=1e-3)
+
+
 def test_a_run_is_cancelled_between_steps(ready: Ready) -> None:
     with activate(Recorder(cancel_after=2)) as run, pytest.raises(Cancelled):
         sampled(ready, steps=20)
