@@ -27,10 +27,10 @@ _from_json = json.JSONDecoder(parse_constant=_no_constant).decode
 
 
 def pack(messages: Sequence[Message] | Sequence[Event]) -> bytes:
-    """One frame. Raises `ProtocolError` for numbers that are not finite and for frames above `MOST_BYTES`."""
+    """One frame. Raises `ProtocolError` for what is not plain data, for numbers that are not finite, and for frames above `MOST_BYTES`."""
     try:
         body = _to_json(encode(messages, list[Message | Event])).encode("ascii")
-    except ValueError as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise ProtocolError(f"A message cannot be sent: {error}.") from None
     if len(body) > MOST_BYTES:
         raise ProtocolError(f"A message has {len(body)} bytes; at most {MOST_BYTES} can be sent.")

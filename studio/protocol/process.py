@@ -28,6 +28,8 @@ _PATIENCE: Final = 5.0
 """Seconds that a worker has to finish what it writes after `Shutdown`."""
 _LAST_BREATH: Final = 2.0
 """Seconds between the end of the messages and the end of the process."""
+_HALF_DEAD: Final = 0.2
+"""Seconds that a worker has to end by itself after it sent what is no message."""
 _SILENCE: Final = 1.5
 """Without a frame for so long, the worker does not read its own log pipe either; a full one would block it for good."""
 _LOG_PIPE: Final = 2**20
@@ -39,9 +41,14 @@ class ProcessChannel:
     def __init__(self, configure: Configure, arguments: Sequence[str] = ()) -> None:
         """Start it. Raises `WorkerLost` where the system cannot start a process."""
         try:
-            self._pictures = PictureMemory.create()
             self._log, log_in = os.pipe()
         except OSError as error:
+            raise _cannot_start(error) from error
+        try:
+            self._pictures = PictureMemory.create()
+        except OSError as error:
+            os.close(self._log)
+            os.close(log_in)
             raise _cannot_start(error) from error
         os.set_blocking(self._log, False)
         if hasattr(fcntl, "F_SETPIPE_SZ"):
@@ -69,10 +76,7 @@ class ProcessChannel:
         except OSError as error:
             self._pictures.close()
             os.close(self._log)
-            raise WorkerLost(
-                f"The worker cannot be started: {error.strerror}.",
-                mend="Free some memory, or install the program again.",
-            ) from error
+            raise _cannot_start(error) from error
         finally:
             os.close(log_in)
         self._outgoing: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
@@ -163,6 +167,7 @@ class ProcessChannel:
     def _read(self) -> None:
         pipe = cast("BinaryIO", self._process.stdout)
         broken: WirelightError | None = None
+        by_us = False
         last_error = ""
         try:
             while (body := read_frame(pipe)) is not None:
@@ -172,7 +177,9 @@ class ProcessChannel:
                 self._incoming.put(events)
         except ProtocolError as error:
             broken = error
-            if self._process.poll() is None and not self._wait(0.2):
+            # Half a message is also what a killed worker leaves behind.
+            by_us = not self._wait(_HALF_DEAD)
+            if by_us:
                 self.kill()
         if not self._wait(_LAST_BREATH):
             self.kill()
@@ -184,7 +191,7 @@ class ProcessChannel:
         last_error = words[-1].text if words else last_error
         self._outgoing.put(None)
         status = self._process.returncode
-        if broken is None or status < 0:
+        if broken is None or (status < 0 and not by_us):
             broken = WorkerLost(_how_it_ended(status, last_error), node or "", mend=_mend(status))
         self._incoming.put(broken)
 

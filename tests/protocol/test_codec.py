@@ -116,6 +116,14 @@ def test_numbers_that_are_not_finite_are_not_sent() -> None:
         pack([Stepped(RunId("a"), NodeId("a"), 1, 2, float("inf"))])
 
 
+def test_what_is_not_plain_data_is_not_sent() -> None:
+    endless: list[object] = []
+    endless.append(endless)
+    for value in (object(), {"a": {1, 2}}, endless):
+        with pytest.raises(ProtocolError):
+            pack([Run(RunId("a"), GraphChange(1, 0, AddNodes({NodeId("a"): Node("math/Add", {"a": value})})))])
+
+
 def test_messages_are_not_events() -> None:
     with pytest.raises(ProtocolError):
         unpack_events(_body(pack([Cancel(RunId("a"))])))

@@ -132,7 +132,9 @@ def _group(pid: int) -> int:
 def test_garbage_from_a_worker_ends_it(own_room: Room) -> None:
     run = own_room.supervisor.run(chain("test/Babbles"))
     assert own_room.end_of(run) == "failed"
-    assert own_room.of(WorkerDied)[0].node == N0
+    (died,) = own_room.of(WorkerDied)
+    assert died.node == N0
+    assert "Something else than our messages" in died.what
     own_room.go(chain("test/Add"))
 
 
