@@ -102,7 +102,9 @@ class MainWindow(QMainWindow):
             self.docks[name].hide()
         self.resizeDocks(side, [_SIDE_WIDTH, _SIDE_WIDTH], Qt.Orientation.Horizontal)
         self.resizeDocks(side, [420, 400], Qt.Orientation.Vertical)
-        self.resizeDocks([self.docks[name] for name in _BELOW], [180, 180], Qt.Orientation.Vertical)
+        below = [self.docks[name] for name in _BELOW]
+        self.resizeDocks(below, [180, 180], Qt.Orientation.Vertical)
+        self.resizeDocks(below, [500, 400], Qt.Orientation.Horizontal)
 
     def reset_layout(self) -> None:
         """All panels back where they were at first."""

@@ -110,6 +110,11 @@ class Theme:
     def __getitem__(self, token: str) -> QColor:
         return self._colors[token]
 
+    @property
+    def dark(self) -> bool:
+        """Whether text is light on dark."""
+        return self["canvas"].lightness() < 128
+
     def hex(self, token: str) -> str:
         return self._colors[token].name()
 
@@ -218,6 +223,9 @@ QPushButton:focus { border-color: %(accent)s; }
 QPushButton:disabled { color: %(disabled)s; background: %(panel)s; }
 QPushButton#primary { background: %(accent)s; color: %(on_accent)s; border-color: %(accent)s; font-weight: 600; }
 QPushButton#primary:disabled { background: %(raised)s; color: %(disabled)s; border-color: %(line)s; }
+QPushButton#field { background: %(field)s; text-align: left; padding: 3px 8px; min-height: 16px; }
+QPushButton#field:hover { background: %(hover)s; }
+QLineEdit[wrong="true"] { border-color: %(error)s; }
 QPushButton#quiet, QToolButton { background: transparent; border: 0; border-radius: 5px; padding: 3px 6px; color: %(secondary)s; }
 QPushButton#quiet:hover, QToolButton:hover { background: %(hover)s; color: %(text)s; }
 QPushButton#quiet:focus, QToolButton:focus { border: 1px solid %(accent)s; padding: 2px 5px; }

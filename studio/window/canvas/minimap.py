@@ -82,7 +82,7 @@ class Minimap(QWidget):
         painter.setTransform(self._transform(), combine=True)
         for frame in self._scene.frames.values():
             painter.fillRect(QRectF(frame.pos(), frame.boundingRect().size()), self._view.canvas.theme["raised"])
-        self._scene.overview.paint(painter, self._view.canvas.theme["line"])
+        self._scene.overview.paint(painter, self._view.canvas.theme)
         painter.end()
         return picture
 

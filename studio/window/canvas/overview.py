@@ -8,6 +8,7 @@ from PySide6.QtCore import QLineF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 
 from studio.graph.graph import NodeId, Socket
+from studio.window.theme import Theme
 
 OVERVIEW_BELOW: Final = 0.3
 """Zoom below which the canvas is painted from these lists."""
@@ -84,9 +85,9 @@ class Overview:
         held = self._places.get(id)
         return None if held is None else self._rects[held[0]][held[1]]
 
-    def paint(self, painter: QPainter, wire_color: QColor, *, brighten: int = 130) -> None:
-        """All of it, through the transform that the painter has."""
-        pen = QPen(wire_color, 1)
+    def paint(self, painter: QPainter, theme: Theme) -> None:
+        """All of it, through the transform that the painter has. Tints are made stronger: there is no title to tell nodes apart."""
+        pen = QPen(theme["line"], 1)
         pen.setCosmetic(True)
         painter.setPen(pen)
         if self._lines:
@@ -94,5 +95,6 @@ class Overview:
         painter.setPen(Qt.PenStyle.NoPen)
         for key, rects in self._rects.items():
             if rects:
-                painter.setBrush(QColor.fromRgb(key).lighter(brighten))
+                color = QColor.fromRgb(key)
+                painter.setBrush(color.lighter(130) if theme.dark else color.darker(118))
                 painter.drawRects(rects)

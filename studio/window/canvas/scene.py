@@ -83,6 +83,8 @@ class CanvasScene(QGraphicsScene):
 
     selection_changed = Signal()
     content_changed = Signal()
+    status_changed = Signal(str)
+    """A node's id."""
 
     def __init__(self, history: History, catalog: Catalog, theme: Theme, *, loading: bool = False) -> None:
         super().__init__(-EXTENT, -EXTENT, 2 * EXTENT, 2 * EXTENT)
@@ -269,6 +271,7 @@ class CanvasScene(QGraphicsScene):
         if item is not None and item.show_status(status):
             self._place_node(item)
             self._place_wires(id)
+        self.status_changed.emit(id)
 
     def status(self, id: NodeId) -> Status:
         return self._statuses.get(id) or Status()

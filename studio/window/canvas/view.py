@@ -45,7 +45,7 @@ from studio.window.theme import Theme
 
 _DOT_PITCH: Final = 24.0
 _TILE_DOTS: Final = 8
-_FIT_MARGIN: Final = 48
+_FIT_MARGIN: Final = 40
 _WIRE_REACH: Final = 8.0
 
 
@@ -403,7 +403,7 @@ class CanvasView(QGraphicsView):
         painter.setWorldTransform(self.viewportTransform())
         for frame in scene.frames.values():
             painter.fillRect(QRectF(frame.pos(), _size_of(frame)), theme.band("", frame.frame.color))
-        scene.overview.paint(painter, theme["line"])
+        scene.overview.paint(painter, theme)
         for note in scene.notes.values():
             painter.fillRect(QRectF(note.pos(), _size_of(note)), theme.band("text", note.note.color))
         pen = QPen(theme["accent"], 2)

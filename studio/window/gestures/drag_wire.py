@@ -66,12 +66,12 @@ class DragWire(Gesture):
         self._wire.reach(end)
 
     def end(self, at: Pointer) -> None:
-        self._let_go()
         target = self._target(at)
+        self._let_go()
         if target is None:
             if self._taken_from is not None:
                 self.view.apply(disconnect(self._taken_from))
-            elif self.view.canvas.under(at.scene) is None or not self._on_node(at):
+            elif not self._on_node(at):
                 self.view.ask_search(at, self.held, is_output=self.is_output)
             return
         refused = self._refusal(target)

@@ -33,7 +33,7 @@ class PanelDock(QDockWidget):
         self.setWidget(panel)
         old.deleteLater()
         if header is not None:
-            self._row.insertWidget(2, header)
+            self._row.insertWidget(2, header, 100)
         title = self.windowTitle().lower()
         for text, tip, act in (
             ("\u2750", f"Float the {title}", lambda: self.setFloating(not self.isFloating())),

@@ -42,11 +42,13 @@ class Inspector(QScrollArea):
         """Follow another document."""
         self._stop()
         scene.selection_changed.connect(self._select)
+        scene.status_changed.connect(self._show_status)
         end = scene.history.listen(self._follow)
 
         def stop() -> None:
             end()
             scene.selection_changed.disconnect(self._select)
+            scene.status_changed.disconnect(self._show_status)
 
         self._stop = stop
         self._scene = scene
@@ -65,6 +67,12 @@ class Inspector(QScrollArea):
             self._build(chosen[0])
         else:
             self._build(None, f"{len(chosen)} nodes are selected." if chosen else _NOTHING)
+
+    def _show_status(self, node: str) -> None:
+        """Errors come and go; the rest of a status is the node's own to show."""
+        item = self._scene.nodes.get(NodeId(node)) if self._scene is not None else None
+        if item is not None and node == self._node and self._wrong != (item.status.what, item.status.mend):
+            self._build(self._node)
 
     def _follow(self, graph: Graph, edit: AnyEdit) -> None:
         node = graph.nodes.get(self._node) if self._node is not None else None
@@ -87,6 +95,7 @@ class Inspector(QScrollArea):
     def _build(self, id: NodeId | None, words: str = _NOTHING) -> None:
         self._node = id
         self._fields = {}
+        self._wrong = ("", "")
         page = QWidget()
         page.setObjectName("side")
         column = QVBoxLayout(page)
@@ -101,6 +110,7 @@ class Inspector(QScrollArea):
             column.addWidget(title)
             if item.spec.doc:
                 column.addWidget(_quiet(item.spec.doc.partition("\n\n")[0]))
+            self._wrong = (item.status.what, item.status.mend)
             if item.status.state is State.FAILED:
                 wrong = QLabel(f"{item.status.what} {item.status.mend}".strip())
                 wrong.setWordWrap(True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QScrollArea, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QScrollArea, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from studio.app.runs import Runs
 from studio.window.theme import Theme
 
 _ENDED_SHOWN = 12
+_MOST_WORDS = 200
 
 
 class QueuePanel(QScrollArea):
@@ -58,9 +59,11 @@ class QueuePanel(QScrollArea):
     ) -> QHBoxLayout:
         row = QHBoxLayout()
         row.addWidget(QLabel(title))
-        state = QLabel(words)
+        state = QLabel(words if len(words) < _MOST_WORDS else f"{words[:_MOST_WORDS]}\u2026")
+        state.setToolTip(words)
         state.setStyleSheet(f"color: {self._theme.hex(token)}")
-        state.setWordWrap(True)
+        state.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        row.addSpacing(12)
         row.addWidget(state, 1)
         for name, act in buttons:
             button = QToolButton()

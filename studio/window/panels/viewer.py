@@ -7,7 +7,7 @@ from typing import Final
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from studio.graph.graph import NodeId
 from studio.window.theme import Theme
@@ -46,6 +46,9 @@ class Viewer(QWidget):
         self.header = QWidget()
         self._buttons = QHBoxLayout(self.header)
         self._buttons.setContentsMargins(0, 0, 0, 0)
+        self._buttons.setSizeConstraint(QLayout.SizeConstraint.SetNoConstraint)
+        self.header.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.header.setMinimumHeight(26)
         self._buttons.setSpacing(0)
         self.picture = PictureView(theme)
         self.picture.hint = _EMPTY
