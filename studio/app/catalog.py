@@ -7,11 +7,13 @@ for node types need not start a worker to learn that nothing has changed.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from studio import __version__
 from studio.app.settings import Settings
+from studio.graph.errors import WriteFailed
 from studio.graph.spec import Catalog
 from studio.library.places import Places
 from studio.protocol.catalog_file import read_specs
@@ -37,10 +39,11 @@ def fresh_catalog(settings: Settings, places: Places) -> Catalog | None:
 
 
 def keep_stamp(stamp: str, places: Places) -> None:
-    """Note that the kept catalog is that of the code with this stamp. Raises `WriteFailed`."""
+    """Note that the kept catalog is that of the code with this stamp. Where that cannot be noted, the next command asks a worker again."""
     from studio.files.atomic import write_atomically
 
-    write_atomically(places.cache / _STAMP_FILE, stamp)
+    with suppress(WriteFailed):
+        write_atomically(places.cache / _STAMP_FILE, stamp)
 
 
 def code_stamp(settings: Settings, places: Places) -> str:

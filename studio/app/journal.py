@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -85,7 +86,7 @@ class Journal:
     """The open journal of one document.
 
     `freeze` is called on the document's thread and gives a call that makes the snapshot; that one may run on another thread, on values
-    that never change. `on_problem` hears once when the disk refuses, and editing goes on.
+    that never change. `on_problem` hears once when the disk refuses; editing goes on, and the disk is tried again every few seconds.
     """
 
     def __init__(
@@ -104,8 +105,12 @@ class Journal:
         self._file: int | None = None
         self._size = self._snapshot_size = 0
         self._snapshot: Callable[[], Started] | None = None
+        """What a new file shall begin with, while there is one to be written; `_tail` is what came since."""
         self._tail: list[bytes] = []
         self._unsynced = False
+        self._unsure = False
+        """The disk refused to keep what had been written: begin anew."""
+        self._told = False
         self._retry_at = 0.0
 
     def resume(self, found: Recovered) -> None:
@@ -122,26 +127,29 @@ class Journal:
         self._keeper.wake(self)
 
     def write(self, line: bytes) -> None:
-        """Hand a line to the operating system. What the disk refuses is reported, never raised."""
+        """Hand a line to the operating system. What the disk refuses is reported, never raised, and tried again later."""
         with self._append:
             if self._snapshot is not None:
                 self._tail.append(line)
             if self._file is not None:
                 self._write_through(line)
-            elif self._snapshot is None and time.monotonic() >= self._retry_at:
+            if self._file is None and self._snapshot is None:
+                # As the document is now: with the edit of this very line.
                 self._snapshot, self._tail = self._freeze(), []
         if self._file is None:
             self.build()
-        elif self._outgrown and self._snapshot is None and time.monotonic() >= self._retry_at:
+        elif self._snapshot is None and (self._unsure or self._size > max(_COMPACT_ABOVE, 3 * self._snapshot_size)):
             self.rebase()
         self._keeper.wake(self)
 
-    def build(self) -> None:
-        """Write the snapshot that `rebase` asked for, and put it in the place of the file."""
+    def build(self) -> bool:
+        """Write the snapshot that is due, and put it in the place of the file. False where the disk refuses: it has to be tried again."""
         with self._disk:
             snapshot = self._snapshot
             if snapshot is None:
-                return
+                return True
+            if time.monotonic() < self._retry_at:
+                return False
             beside = self.path.with_suffix(".new")
             from studio.app.records import to_line
 
@@ -156,10 +164,12 @@ class Journal:
                         self._size, self._snapshot_size = file.tell(), len(first)
                         self._swap(beside)
             except OSError as error:
-                self._refused(error)
+                self._refused(write_failed(self.path, error))
+                return False
             except WirelightError as error:
-                self._snapshot, self._tail = None, []
-                self._on_problem(error)
+                self._refused(error)
+                return False
+            return True
 
     def sync(self) -> None:
         """Carry what was written to the disk itself."""
@@ -170,11 +180,8 @@ class Journal:
                 try:
                     os.fsync(file)
                 except OSError as error:
-                    self._refused(error)
-
-    @property
-    def _outgrown(self) -> bool:
-        return self._size > max(_COMPACT_ABOVE, 3 * self._snapshot_size)
+                    self._unsure = True
+                    self._refused(write_failed(self.path, error))
 
     @property
     def lines_size(self) -> int:
@@ -183,6 +190,7 @@ class Journal:
 
     def close(self) -> None:
         """Everything to the disk; the file stays."""
+        self._retry_at = 0.0
         self.build()
         self.sync()
         with self._disk, self._append:
@@ -201,10 +209,11 @@ class Journal:
             self._size += len(line)
             self._unsynced = True
             return
-        os.ftruncate(self._file, self._size)
+        with suppress(OSError):  # a reader takes half a line for what it is
+            os.ftruncate(self._file, self._size)
         os.close(self._file)
         self._file = None
-        self._refused(trouble)
+        self._refused(write_failed(self.path, trouble))
 
     def _swap(self, beside: Path) -> None:
         if self._file is not None:
@@ -212,27 +221,24 @@ class Journal:
             self._file = None
         beside.replace(self.path)
         self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | _BINARY)
-        self._snapshot, self._tail, self._retry_at = None, [], 0.0
+        self._snapshot, self._tail = None, []
+        self._unsure = self._told = False
+        self._retry_at = 0.0
         sync_folder(self.path.parent)
 
-    def _refused(self, error: OSError) -> None:
-        self._snapshot, self._tail = None, []
-        first = self._retry_at == 0.0
+    def _refused(self, error: WirelightError) -> None:
         self._retry_at = time.monotonic() + _RETRY_AFTER
-        if first:
-            why = write_failed(self.path, error)
-            self._on_problem(
-                WriteFailed(
-                    self.path, f"The crash journal cannot be written. {why.what}", mend="Save the workflow soon."
-                )
-            )
+        if not self._told:
+            self._told = True
+            what = f"The crash journal cannot be written. {error.what}"
+            self._on_problem(WriteFailed(self.path, what, mend="Save the workflow soon."))
 
 
 class Kept(Protocol):
     """Something that the keeper's thread carries to the disk."""
 
-    def build(self) -> None:
-        """Write what is too long for the document's thread."""
+    def build(self) -> bool:
+        """Write what is too long for the document's thread. False where it has to be tried again."""
 
     def sync(self) -> None:
         """Carry what was written to the disk itself."""
@@ -273,9 +279,13 @@ class Keeper:
                 if self._stopped:
                     return
                 ready, self._waiting = self._waiting, set()
+            later = set()
             for kept in ready:
-                kept.build()
+                if not kept.build():
+                    later.add(kept)
                 kept.sync()
+            with self._changed:
+                self._waiting |= later
 
 
 def sync_folder(folder: Path) -> None:

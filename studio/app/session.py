@@ -63,8 +63,8 @@ class _StateFile:
         self._path = path
         self._on_problem = on_problem
 
-    def build(self) -> None:
-        pass
+    def build(self) -> bool:
+        return True
 
     def sync(self) -> None:
         try:

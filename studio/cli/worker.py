@@ -39,7 +39,7 @@ class Worker:
     """A supervised worker whose reports are taken one by one, in the order they came. Made by `worker`."""
 
     def __init__(self, settings: Settings, device: str, out: str) -> None:
-        self._settings = settings
+        self._stamp = code_stamp(settings, places())
         self._configuration = configure(settings, places(), device=device, out=out)
         self._received: queue.SimpleQueue[Received] = queue.SimpleQueue()
         self._channel: ProcessChannel | None = None
@@ -80,9 +80,8 @@ class Worker:
 
     def catalog(self) -> Catalog:
         """The node types as this worker tells them, kept for later commands. Raises as `wait_for`."""
-        stamp = code_stamp(self._settings, places())
         sent = self.wait_for(CatalogSent)
-        keep_stamp(stamp, places())
+        keep_stamp(self._stamp, places())
         return sent.catalog
 
     def end(self) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import math
 import os
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -193,7 +195,9 @@ def test_many_edits_are_folded_into_a_new_snapshot(tmp_path: Path, monkeypatch: 
     journal.close()
 
 
-def test_a_full_disk_is_told_once_and_editing_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def watched(tmp_path: Path) -> Iterator[tuple[Document, Journal, list[WirelightError]]]:
+    """A document whose journal's thread and problems are watched."""
     document = Document(Workflow(Graph({NodeId("a"): Node("test/Node")})))
     problems: list[WirelightError] = []
     keeper = Keeper()
@@ -201,23 +205,50 @@ def test_a_full_disk_is_told_once_and_editing_goes_on(tmp_path: Path, monkeypatc
     journal.rebase()
     document.history.sink = journal.write
     document.apply(SetParameter(NodeId("a"), "x", 1))
-    real = os.write
-
-    def full(file: int, data: bytes) -> int:
-        real(file, data[:7])
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr("studio.app.journal._RETRY_AFTER", 0.0)
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "write", full)
-        document.apply(SetParameter(NodeId("a"), "x", 2))
-    assert len(problems) == 1
-    assert "no space" in problems[0].what
-    assert read_journal(journal.path).history.graph.nodes[NodeId("a")].parameters == {"x": 1}
-    document.apply(SetParameter(NodeId("a"), "x", 3))
-    assert read_journal(journal.path).history.graph == document.graph
+    yield document, journal, problems
     journal.close()
     keeper.stop()
+
+
+def full(file: int, data: bytes, write: Callable[[int, bytes], int] = os.write) -> int:
+    """What a full disk does: it takes a little, and refuses the rest."""
+    write(file, data[:7])
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_is_told_once_and_editing_goes_on(
+    watched: tuple[Document, Journal, list[WirelightError]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document, journal, problems = watched
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        patch.setattr(os, "fsync", lambda file: full(file, b""))
+        for value in (2, 3, 4):
+            document.apply(SetParameter(NodeId("a"), "x", value))
+    assert len(problems) == 1
+    assert "no space" in problems[0].what
+    assert document.graph.nodes[NodeId("a")].parameters == {"x": 4}
+    assert read_journal(journal.path).history.graph.nodes[NodeId("a")].parameters == {"x": 1}
+
+
+def test_once_there_is_room_again_everything_is_written_without_another_edit(
+    watched: tuple[Document, Journal, list[WirelightError]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document, journal, problems = watched
+    monkeypatch.setattr("studio.app.journal._RETRY_AFTER", 0.05)
+    monkeypatch.setattr("studio.app.journal._SYNC_AFTER", 0.02)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        patch.setattr(os, "fsync", lambda file: full(file, b""))
+        document.apply(SetParameter(NodeId("a"), "x", 2))
+        document.apply(SetParameter(NodeId("a"), "x", 3))
+    deadline = time.monotonic() + 10
+    while read_journal(journal.path).history.graph != document.graph:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    document.apply(SetParameter(NodeId("a"), "x", 4))
+    assert read_journal(journal.path).history.graph == document.graph
+    assert len(problems) == 1
 
 
 def test_a_snapshot_is_the_workflow_as_its_file(tmp_path: Path) -> None:
