@@ -305,9 +305,11 @@ class Supervisor:
         if pending.graph is line.graph:
             change = GraphChange(line.revision, line.revision)
         else:
-            edit = diff(line.graph, pending.graph)
-            if edit.edits or not line.revision:
-                change = GraphChange(line.revision + 1, line.revision, edit)
+            # Of another workflow's graph nothing is left: it is not taken apart node by node.
+            anew = line.graph.nodes.keys().isdisjoint(pending.graph.nodes)
+            edit = diff(Graph() if anew else line.graph, pending.graph)
+            if edit.edits or not line.revision or anew:
+                change = GraphChange(line.revision + 1, 0 if anew else line.revision, edit)
             else:
                 change = GraphChange(line.revision, line.revision, Batch(()))
             line.graph, line.revision = pending.graph, change.revision

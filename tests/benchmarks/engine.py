@@ -1,12 +1,14 @@
 """What the program adds to the work of its nodes, through its own front door: supervisor, seam, worker, engine, and the way back.
 
-    python -m tests.benchmarks.engine [--nodes N] [--repeat R]
+    python tests/benchmarks/engine.py [--nodes N] [--repeat R]
 
 Prints one JSON line. Per case: `uncached_ms_per_node`, a graph that the worker has never seen, sent whole and computed whole;
 `recomputed_ms_per_node`, the same graph after a change at its start; `cached_total_ms`, nothing changed; `last_changed_total_ms`, a
-change at its end; `messages_kb` both ways of an uncached run. Times are CPU of both processes, medians; `..._wall_...` are wall.
+change at its end; `messages_kb`, both ways of an uncached run. Times are CPU of both processes, medians; `..._wall_...` are wall. No
+small pictures of results are asked for.
+
 `loop_ms_per_node` is the reference, measured in turns with ours: the same functions called by a bare Python loop. ComfyUI cannot be
-installed everywhere; `comfyui` repeats its published figures for such graphs (version 0.33, `Image Invert` of 8 x 8 pixels).
+installed everywhere; `comfyui` repeats its published figures for such graphs (version 0.33, `ImageInvert` of 8 x 8 pixels).
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import argparse
 import json
 import random
 import statistics
+import sys
 import tempfile
 import threading
 import time
@@ -24,6 +27,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import psutil
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from studio.app.supervisor import Report, Supervisor
 from studio.graph.graph import Graph, Node, NodeId, Socket
@@ -42,7 +47,9 @@ COMFYUI: Final = {
     "rss_growth_mb": 2204,
 }
 _CHAINS: Final = 10
-_CACHED_RUNS: Final = 10
+_CACHED_RUNS: Final = 20
+_AT_ONCE: Final = 5000
+"""Nodes of all runs that are measured together."""
 _GROWTH_RUNS: Final = 30
 
 
@@ -94,20 +101,20 @@ class FrontDoor:
         if isinstance(report, (RunFinished, RunRefused)):
             self._finished.set()
 
-    def run(self, graph: Graph, times: int = 1) -> Cost:
-        """The cost of one run; `times` of them are measured at once, since the system's clock of CPU time is coarse."""
+    def run(self, *graphs: Graph) -> Cost:
+        """The mean cost of a run of each graph, one after another: the system's clock of CPU time is coarse."""
         before, began = self.cpu(), time.perf_counter()
-        for _ in range(times):
+        for graph in graphs:
             self.heard.clear()
             self._channels[-1].sent.clear()
             self._finished.clear()
-            self.supervisor.run(graph)
+            self.supervisor.run(graph, previews=False)
             self._finished.wait()
         wall = time.perf_counter() - began
         trouble = [one for one in self.heard if isinstance(one, (NodeFailed, RunRefused))]
         if trouble:
             raise SystemExit(str(trouble[0]))
-        return Cost((self.cpu() - before) / times, wall / times)
+        return Cost((self.cpu() - before) / len(graphs), wall / len(graphs))
 
     def cpu(self) -> float:
         """Seconds of both processes, since they began."""
@@ -133,9 +140,7 @@ Shape = Callable[[int, str, float], Graph]
 def chain(count: int, name: str, value: float) -> Graph:
     """One chain."""
     nodes = {NodeId(f"{name}{at}"): Node("bench/Mix", {"b": value} if not at else {}) for at in range(count)}
-    links = {
-        Socket(NodeId(f"{name}{at}"), "a"): Socket(NodeId(f"{name}{at - 1}"), "number") for at in range(1, count)
-    }
+    links = {Socket(NodeId(f"{name}{at}"), "a"): Socket(NodeId(f"{name}{at - 1}"), "number") for at in range(1, count)}
     return Graph(nodes, links)
 
 
@@ -180,27 +185,27 @@ def loop(graph: Graph) -> Cost:
     return Cost(time.process_time() - before, time.perf_counter() - began)
 
 
-def with_value(graph: Graph, at: int, value: float) -> Graph:
-    """The same graph, one node changed."""
-    id = list(graph.nodes)[at]
-    name = "level" if graph.nodes[id].type == "bench/Picture" else "b"
-    changed = replace(graph.nodes[id], parameters={name: value})
-    return replace(graph, nodes={**graph.nodes, id: changed})
+def first_changed(graph: Graph) -> Graph:
+    """The same graph with other values in the nodes that nothing feeds, so that nothing in it is known."""
+    fed = {end.node for end in graph.links}
+    nodes = dict(graph.nodes)
+    for id in graph.nodes:
+        if id not in fed:
+            name = "level" if nodes[id].type == "bench/Picture" else "b"
+            nodes[id] = replace(nodes[id], parameters={name: fresh()})
+    return replace(graph, nodes=nodes)
 
 
-def last_changed(graph: Graph, value: float) -> Graph:
+def last_changed(graph: Graph) -> Graph:
     """The same graph with another last node."""
     id = list(graph.nodes)[-1]
     if graph.nodes[id].type == "bench/Mix":
-        end = replace(graph.nodes[id], parameters={"b": value})
-        links = {input: output for input, output in graph.links.items() if input != Socket(id, "b")}
-        return replace(graph, nodes={**graph.nodes, id: end}, links=links if len(links) < len(graph.links) else graph.links)
-    source = NodeId(f"{id}_new")
-    return replace(
-        graph,
-        nodes={**graph.nodes, source: Node("bench/Picture", {"level": value})},
-        links={**graph.links, Socket(id, "image"): Socket(source, "image")},
-    )
+        links = {end: start for end, start in graph.links.items() if end != Socket(id, "b")}
+        nodes = {**graph.nodes, id: replace(graph.nodes[id], parameters={"b": fresh()})}
+        return replace(graph, nodes=nodes, links=links if len(links) < len(graph.links) else graph.links)
+    source = NodeId("new")
+    nodes = {**graph.nodes, source: Node("bench/Picture", {"level": fresh()})}
+    return replace(graph, nodes=nodes, links={**graph.links, Socket(id, "image"): Socket(source, "image")})
 
 
 _dice: Final = random.Random(7)
@@ -215,19 +220,17 @@ def measure(door: FrontDoor, name: str, shape: Shape, count: int, repeat: int) -
     """One case."""
     told: dict[str, list[Cost]] = {key: [] for key in ("uncached", "loop", "recomputed", "cached", "last")}
     kilobytes = 0.0
+    at_once = max(1, _AT_ONCE // count)
     for turn in range(repeat):
-        graph = shape(count, f"{name}{turn}x", fresh())
-        told["uncached"].append(door.run(graph))
+        graphs = [shape(count, f"{name}{turn}x{at}x", fresh()) for at in range(at_once)]
+        told["uncached"].append(door.run(*graphs))
         kilobytes = door.kilobytes()
+        graph = graphs[-1]
         told["loop"].append(loop(graph))
-        graph = with_value(graph, 0, fresh())
-        told["recomputed"].append(door.run(graph))
-        told["cached"].append(door.run(graph, _CACHED_RUNS))
-        ends = [last_changed(graph, fresh()) for _ in range(_CACHED_RUNS)]
-        costs = [door.run(end) for end in ends]
-        told["last"].append(
-            Cost(statistics.fmean(one.cpu for one in costs), statistics.fmean(one.wall for one in costs))
-        )
+        told["recomputed"].append(door.run(*[first_changed(graph) for _ in range(at_once)]))
+        door.run(graph)
+        told["cached"].append(door.run(*[graph] * _CACHED_RUNS))
+        told["last"].append(door.run(*[last_changed(graph) for _ in range(_CACHED_RUNS)]))
 
     def middle(key: str, clock: str, scale: float) -> float:
         return round(statistics.median(getattr(one, clock) for one in told[key]) * scale, 4)
@@ -252,9 +255,8 @@ def growth(door: FrontDoor) -> float:
     """Megabytes that both processes grow by, over runs of 1,000 pictures that differ each time, after the first few."""
     graph = pictures(1000, "g", 0.0)
     sizes = []
-    for turn in range(_GROWTH_RUNS + 3):
-        for at in range(_CHAINS):
-            graph = with_value(graph, at, (turn + 1) / 100 + at / 1e5)
+    for _ in range(_GROWTH_RUNS + 3):
+        graph = first_changed(graph)
         door.run(graph)
         sizes.append(door.rss())
     return (sizes[-1] - sizes[2]) / 1e6
@@ -282,9 +284,7 @@ def main() -> None:
         ]
         depth = deepest(door)
         door.stop()
-    print(
-        json.dumps({"cases": cases, "deepest_chain": depth, "rss_growth_mb": round(grown, 1), "comfyui": COMFYUI})
-    )
+    print(json.dumps({"cases": cases, "deepest_chain": depth, "rss_growth_mb": round(grown, 1), "comfyui": COMFYUI}))
 
 
 if __name__ == "__main__":
