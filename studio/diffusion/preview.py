@@ -58,10 +58,17 @@ def fit_projection(vae: LoadedVAE) -> Projection:
     with _fitting:
         if key not in _fitted:
             _fitted[key] = _fit(vae)
+        _latest[vae.family.name] = _fitted[key]
         return _fitted[key]
 
 
+def latest_projection(family: str) -> Projection | None:
+    """The projection fitted last for a VAE of this family; None where there was none since the process started."""
+    return _latest.get(family)
+
+
 _fitted: dict[bytes, Projection] = {}
+_latest: dict[str, Projection] = {}
 _fitting = Lock()
 
 

@@ -88,7 +88,9 @@ def _drawn(leaf: object, at: int, largest: int) -> tuple[Pixels, int, int] | Non
             whole = leaf.values[at][..., None]
         case Video():
             whole = leaf.frames[at]
-        case Latent() | Noise():
+        case Latent():
+            whole = _projected(leaf.tensor[at : at + 1], leaf.family)
+        case Noise():
             whole = _projected(leaf.tensor[at : at + 1])
         case Audio():
             whole = _wave(leaf)
@@ -125,10 +127,10 @@ def _colours(pixels: NDArray[Any]) -> Pixels:
     return np.ascontiguousarray(pixels)
 
 
-def _projected(tensor: Any) -> Pixels:  # noqa: ANN401 - a torch tensor, which this module must not import
-    from studio.diffusion.preview import preview
+def _projected(tensor: Any, family: str = "") -> Pixels:  # noqa: ANN401 - a torch tensor, which this module must not import
+    from studio.diffusion.preview import latest_projection, preview
 
-    return preview(tensor, None)
+    return preview(tensor, latest_projection(family))
 
 
 def _wave(sound: Audio) -> NDArray[np.float32]:

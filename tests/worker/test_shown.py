@@ -6,6 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from studio.diffusion.decode import encode
+from studio.diffusion.device import Dtypes
+from studio.diffusion.preview import fit_projection
+from studio.diffusion.weights.checkpoint import load_checkpoint
+from studio.resources import resource
 from studio.sdk.values import Audio, Color, Image, Latent, Mask, Mel, Noise, Video
 from studio.worker.shown import show
 
@@ -75,6 +80,16 @@ def test_latents_and_noise_are_drawn(shape: tuple[int, ...]) -> None:
         assert shown.pixels.shape[2] == 3
         assert shown.pixels.std() > 10
         assert "2 x" in shown.text or type(value) is Noise
+
+
+def test_a_latent_is_shown_in_the_colours_of_its_familys_vae() -> None:
+    vae = load_checkpoint(resource("starters", "picture"), Dtypes.all(torch.float32)).vae
+    assert vae is not None
+    fit_projection(vae)
+    red = encode(vae, torch.tensor([0.9, 0.1, 0.1]).expand(1, 64, 64, 3))
+    shown = show(Latent(red, vae.family.name)).pixels
+    assert shown is not None
+    assert shown[..., 0].mean() > shown[..., 1].mean() + 80
 
 
 def test_a_sound_is_drawn_as_its_swing() -> None:
