@@ -24,6 +24,7 @@ from studio.window.application import Studio, dress, make_application
 from studio.window.canvas.scene import CanvasScene
 from studio.window.canvas.view import CanvasView
 from studio.window.controls.editing import Editing
+from studio.window.desk import Desk
 from studio.window.gestures.choice import Gestures
 from studio.window.theme import load_theme
 from tests.window.graphs import CATALOG, picture_graph
@@ -153,7 +154,7 @@ class Room:
         self.until(lambda: self.window.catalog.fingerprint == CATALOG.fingerprint)
 
     @property
-    def desk(self):  # noqa: ANN201 - the desk, once it is there
+    def desk(self) -> Desk:
         assert self.studio.desk is not None
         return self.studio.desk
 

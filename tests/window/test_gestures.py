@@ -6,12 +6,11 @@ import random
 
 import pytest
 from PySide6.QtCore import QPointF, Qt
-from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from studio.graph.edits import Batch, SetFrame, SetNote
-from studio.graph.graph import Frame, FrameId, Mode, NodeId, Note, NoteId, Socket
+from studio.graph.edits import Batch, RemoveNodes, SetFrame, SetNote, disconnect
+from studio.graph.graph import Frame, FrameId, NodeId, Note, NoteId
 from studio.window.controls.fields import AreaField, LineField
 from tests.window.conftest import Canvas
 from tests.window.graphs import end
@@ -97,20 +96,14 @@ def test_a_rubber_band_selects_what_it_touches(canvas: Canvas) -> None:
 
 
 def test_a_wire_joins_what_fits(canvas: Canvas) -> None:
-    canvas.history.apply(canvas_disconnect("save", "image"))
+    canvas.history.apply(disconnect(end("save", "image")))
     canvas.drag(canvas.socket("decode", "image", is_output=True), canvas.socket("save", "image"))
     assert canvas.graph.links[end("save", "image")] == end("decode", "image")
     assert_shows(canvas.scene)
 
 
-def canvas_disconnect(node: str, name: str):  # noqa: ANN201 - an edit
-    from studio.graph.edits import disconnect
-
-    return disconnect(end(node, name))
-
-
 def test_a_wire_may_be_drawn_from_an_input_and_dropped_on_a_node(canvas: Canvas) -> None:
-    canvas.history.apply(canvas_disconnect("save", "image"))
+    canvas.history.apply(disconnect(end("save", "image")))
     canvas.drag(canvas.socket("save", "image"), canvas.band("decode"))
     assert canvas.graph.links[end("save", "image")] == end("decode", "image")
 
@@ -118,7 +111,7 @@ def test_a_wire_may_be_drawn_from_an_input_and_dropped_on_a_node(canvas: Canvas)
 def test_a_refusal_says_why_while_the_wire_is_in_the_hand_and_offers_the_converter(
     canvas: Canvas, qtbot: QtBot
 ) -> None:
-    canvas.history.apply(canvas_disconnect("save", "image"))
+    canvas.history.apply(disconnect(end("save", "image")))
     start, target = canvas.socket("sampler", "latent", is_output=True), canvas.socket("save", "image")
     canvas.press(start)
     canvas.move(start + QPointF(40, 40))
@@ -289,8 +282,6 @@ def test_random_gestures_leave_scene_and_graph_equal(canvas: Canvas, qtbot: QtBo
         else:
             nodes = canvas.scene.selected_nodes
             if nodes and len(canvas.scene.nodes) > 3:
-                from studio.graph.edits import RemoveNodes
-
                 canvas.history.apply(RemoveNodes(nodes[:1]))
         popup = QApplication.activePopupWidget()
         if popup is not None:
@@ -304,4 +295,3 @@ def test_random_gestures_leave_scene_and_graph_equal(canvas: Canvas, qtbot: QtBo
     canvas.history.redo()
     assert canvas.graph == start
     assert_shows(canvas.scene)
-    _ = (QKeySequence, Mode, Socket)

@@ -164,7 +164,7 @@ class NodePainter:
             painter.setPen(
                 self.theme["error"]
                 if item.status.state is State.FAILED or item.spec_missing
-                else self.theme["secondary"]
+                else self.theme["on_band"]
             )
             painter.drawText(QRectF(12, 0, room, BAND), _RIGHT, words)
 

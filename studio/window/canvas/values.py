@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+import operator
+from collections.abc import Callable, Collection, Mapping
 from pathlib import PurePath
 from typing import Final
 
@@ -152,8 +153,11 @@ def calculate(text: str) -> float:
 
     if len(text) > _MOST_TYPED:
         raise ValueError("it is too long")
+    written = text.replace("^", "**")
+    if written.count(",") == 1:
+        written = written.replace(",", ".")
     try:
-        tree = ast.parse(text.replace("^", "**").replace(",", ".") if text.count(",") == 1 else text, mode="eval")
+        tree = ast.parse(written, mode="eval")
     except (SyntaxError, RecursionError, MemoryError):
         raise ValueError("it does not read as arithmetic") from None
 
@@ -178,23 +182,23 @@ def calculate(text: str) -> float:
 
 
 def _operate(name: str, left: float, right: float) -> float:
-    if name == "Pow":
-        if abs(right) > 64 or abs(left) > 1e9:
-            raise ValueError("the power is too large")
-        result: float = left**right
-        if isinstance(result, complex):
-            raise ValueError("it is not a real number")
-        return result
-    if name == "Add":
-        return left + right
-    if name == "Sub":
-        return left - right
-    if name == "Mult":
-        return left * right
-    if name == "Div":
-        return left / right
-    if name == "FloorDiv":
-        return left // right
-    if name == "Mod":
-        return left % right
-    raise ValueError("only + - * / % ** are understood")
+    if name == "Pow" and (abs(right) > 64 or abs(left) > 1e9):
+        raise ValueError("the power is too large")
+    operate = _OPERATORS.get(name)
+    if operate is None:
+        raise ValueError("only + - * / % ** are understood")
+    result = operate(left, right)
+    if isinstance(result, complex):
+        raise ValueError("it is not a real number")  # noqa: TRY004 - to whoever typed it, it is a wrong value
+    return result
+
+
+_OPERATORS: Final[Mapping[str, Callable[[float, float], float]]] = {
+    "Add": operator.add,
+    "Sub": operator.sub,
+    "Mult": operator.mul,
+    "Div": operator.truediv,
+    "FloorDiv": operator.floordiv,
+    "Mod": operator.mod,
+    "Pow": operator.pow,
+}
