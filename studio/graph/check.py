@@ -172,7 +172,7 @@ def node_problems(id: NodeId, node: FlatNode, flat: FlatGraph, catalog: Catalog)
                 Kind.MISSING_INPUT,
                 id,
                 f"The input '{declared.name}' is not connected.",
-                f"Connect a {declared.type}.",
+                f"Connect an output of type {declared.type}.",
                 declared.name,
             )
     for name, source in node.inputs.items():
@@ -214,7 +214,7 @@ def _link_problems(
     refused = refusal(output.type, declared.type)
     if refused is not None:
         between = next(converters(output.type, declared.type, catalog), None)
-        mend = f"Put a '{between}' between." if between else f"Connect a {declared.type}."
+        mend = f"Put a '{between}' between." if between else f"Connect an output of type {declared.type}."
         yield Problem(Kind.TYPE_MISMATCH, id, f"{refused.reason} ('{source}' feeds '{name}'.)", mend, name)
 
 
