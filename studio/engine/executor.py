@@ -43,6 +43,7 @@ class Run:
         self._failed: set[Task] = set()
         self._pending: dict[Task, Future[Entry | None]] = {}
         self._wanted: dict[Task, frozenset[str]] = {}
+        self._counted: set[Task] = set()
         self._first: dict[Key, Task] = {}
         self._twins: set[Task] = set()
 
@@ -52,7 +53,7 @@ class Run:
         `wanted`: those of the targets that somebody asked for by name.
         """
         order, there = plan(targets, self._has)
-        self._nodes = NodeRun(self._services, self._report, self._control, _results(order, wanted))
+        self._nodes.results = _results(order, wanted)
         self._count(order)
         self._report.run_started(len(order), [task.id for task in there])
         self._report_there(there)
@@ -148,8 +149,11 @@ class Run:
 
         Lazy inputs count as well: what was computed is held until they are decided.
         """
-        uses, first = self._uses, self._first
+        uses, first, counted = self._uses, self._first, self._counted
         for task in order:
+            if task in counted:
+                continue
+            counted.add(task)
             for edge in task.edges:
                 source = edge.source
                 uses[source] = uses.get(source, 0) + 1
@@ -190,6 +194,7 @@ class Run:
             entry = self._cache.get(source.key)
             if entry is None:
                 self._done.discard(source)
+                self._counted.discard(source)
                 missing.append(source)
             elif edge.output in entry.names:
                 self._live[source] = entry

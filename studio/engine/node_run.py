@@ -50,15 +50,13 @@ class Linked:
 class NodeRun:
     """Runs nodes, in whichever thread. `results`: tasks whose outputs are stored on disk however cheap they were."""
 
-    def __init__(
-        self, services: Services, report: Report, control: RunControl, results: Collection[Task] = frozenset()
-    ) -> None:
+    def __init__(self, services: Services, report: Report, control: RunControl) -> None:
+        self.results: Collection[Task] = frozenset()
         self._cache = services.cache
         self._residency = services.residency
         self._devices = services.devices
         self._report = report
         self._control = control
-        self._results = results
 
     def run(self, task: Task, type: NodeType, linked: Linked, context: RunContext) -> Entry | None:
         """What came of a node, kept and reported; None where it failed. Raises `Cancelled`."""
@@ -138,7 +136,7 @@ class NodeRun:
         if cache.store is None or task.volatile or (task.effect and not entry.files):
             return
         costly = entry.cost > _WORTH_STORING and entry.cost > _WORTH_STORING + size / _STORE_BYTES_PER_SECOND
-        if (costly or task.effect or task in self._results) and entry.storable:
+        if (costly or task.effect or task in self.results) and entry.storable:
             entry.cost = 0.0
             cache.write(task.key, entry, size)
 

@@ -127,6 +127,8 @@ class Planner:
         self._flat = FlatGraph({})
         self._order: list[Task] = []
         self._outside: list[Task] = []
+        self._unasked: list[Task] | None = None
+        """The targets of a run that names none."""
         self._folder = ""
         self.tasks: dict[NodeId, Task] = {}
 
@@ -147,6 +149,7 @@ class Planner:
         self.tasks = {}
         self._order = []
         self._outside = []
+        self._unasked = None
 
     def targets(self, graph: Graph, wanted: Collection[NodeId]) -> tuple[list[Task], list[Problem]]:
         """The tasks behind the wanted nodes: an instance of a subgraph stands for its outputs, a bend in a wire for what feeds it.
@@ -154,7 +157,9 @@ class Planner:
         Without `wanted`: all that have an effect, or else all that feed no other.
         """
         if not wanted:
-            return self._all_targets(), []
+            if self._unasked is None:
+                self._unasked = self._all_targets()
+            return self._unasked, []
         found: dict[Task, None] = {}
         problems = []
         for id in wanted:
@@ -260,9 +265,9 @@ class Planner:
         return dirty
 
     def _all_targets(self) -> list[Task]:
-        effects = [task for task in self._outside if task.effect]
+        effects = [task for task in self.tasks.values() if task.effect]
         if effects:
-            return sorted(effects, key=lambda task: task.rank)
+            return effects
         feeding = {output.node for task in self.tasks.values() for output in task.node.inputs.values()}
         return [task for task in self.tasks.values() if task.id not in feeding]
 
