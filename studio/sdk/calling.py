@@ -158,7 +158,10 @@ def _input(declared: Input, inputs: Mapping[str, object], node: str) -> Any:  # 
             return None
         else:
             raise ValueRefused(
-                "The input is not connected.", node=node, socket=declared.name, mend=f"Connect a {declared.type}."
+                "The input is not connected.",
+                node=node,
+                socket=declared.name,
+                mend=f"Connect an output of type {declared.type}.",
             )
     if declared.control is None:
         return map_tensors(adapt_value(value, declared.type, node=node, socket=declared.name), _copy)
