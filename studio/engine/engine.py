@@ -18,9 +18,10 @@ from studio.engine.events import Report, RunState
 from studio.engine.executor import Run
 from studio.engine.keys import lock_key
 from studio.engine.node_run import Services
-from studio.engine.plan import Planner, Task
+from studio.engine.plan import Planner
 from studio.engine.residency import Residency
 from studio.engine.store import Store
+from studio.engine.task import Task
 from studio.graph.check import Kind, Problem
 from studio.graph.errors import DocumentError, Misuse, UnknownNode, UnknownSocket
 from studio.graph.graph import Graph, NodeId

@@ -14,7 +14,8 @@ from studio.engine.events import Report, RunState
 from studio.engine.failure import release_frames
 from studio.engine.keys import Key
 from studio.engine.node_run import Linked, NodeRun, Services
-from studio.engine.plan import Edge, NodeType, Task, plan
+from studio.engine.plan import plan
+from studio.engine.task import Edge, NodeType, Task
 from studio.graph.errors import Cancelled, NodeFailed
 from studio.sdk.context import activate
 

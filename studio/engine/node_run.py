@@ -17,8 +17,8 @@ from studio.engine.entry import Entry, WrittenFile
 from studio.engine.events import Report
 from studio.engine.failure import node_failed, release_frames
 from studio.engine.lists import map_over
-from studio.engine.plan import NodeType, Task
 from studio.engine.residency import Residency
+from studio.engine.task import NodeType, Task
 from studio.graph.errors import Interruption, OutOfMemory
 from studio.sdk.calling import prepare
 

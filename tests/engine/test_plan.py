@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studio.engine.contents import FileContents
-from studio.engine.plan import Planner, Task, plan
+from studio.engine.plan import Planner, plan
+from studio.engine.task import Task
 from studio.graph.edits import AnyEdit, MoveNodes, SetLinks, SetNode, SetParameter
 from studio.graph.errors import DocumentError
 from studio.graph.graph import Graph, Mode, Node, NodeId, Socket
