@@ -33,10 +33,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from studio.graph.check import Problem
+from typing import Protocol
 
 
 class WirelightError(Exception):
@@ -84,10 +81,21 @@ class EditRefused(DocumentError):
     """An edit that would break the graph."""
 
 
+class Finding(Protocol):
+    """What `check` finds, as far as an error shows it."""
+
+    @property
+    def what(self) -> str: ...
+    @property
+    def where(self) -> str: ...
+    @property
+    def mend(self) -> str: ...
+
+
 class GraphInvalid(DocumentError):
     """A graph that cannot run. `problems` holds every finding of `check`."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Finding]) -> None:
         first = problems[0]
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         super().__init__(first.what + more, where=first.where, mend=first.mend)
