@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -28,6 +29,20 @@ def test_a_damaged_one_counts_as_none(tmp_path: Path, text: str) -> None:
     file.write_text(text)
     assert read_catalog(file) is None
     assert read_specs(file) is None
+
+
+def test_a_node_type_that_cannot_be_read_costs_only_itself(tmp_path: Path) -> None:
+    file = tmp_path / "catalog.json"
+    write_catalog(file, SENT)
+    plain = json.loads(file.read_text())
+    plain["sent"]["catalog"]["specs"]["image/Blur"]["title"] = 3
+    file.write_text(json.dumps(plain))
+    kept = read_specs(file)
+    assert kept is not None
+    assert kept.get("image/Blur") is None
+    assert kept.get("image/Load") == CATALOG.get("image/Load")
+    assert set(kept.specs) == set(CATALOG.specs) - {"image/Blur"}
+    assert len(kept.specs) == len(CATALOG.specs) - 1
 
 
 def test_without_one_there_is_none(tmp_path: Path) -> None:
