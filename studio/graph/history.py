@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from studio.graph.edits import AnyEdit
-from studio.graph.graph import Graph
+if TYPE_CHECKING:
+    from studio.graph.edits import AnyEdit
+    from studio.graph.graph import Graph
 
 MOST_STEPS: Final = 10_000
-Listener = Callable[[Graph, AnyEdit], None]
+Listener: TypeAlias = "Callable[[Graph, AnyEdit], None]"
 """Called with the graph after a change, and the edit that led to it (for an undo, the edit that took it back)."""
 
 
