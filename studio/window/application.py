@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QObject, QTimer, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QApplication
 
 from studio.app.catalog import kept_catalog
@@ -48,10 +48,10 @@ def make_application() -> QApplication:
     existing = QApplication.instance()
     if isinstance(existing, QApplication):
         return existing
-    application = QApplication(["wirelight"])
+    # The style is an argument and no call: a call that gives a `QStyle` back makes PySide look at every style there is.
+    application = QApplication(["wirelight", "-style", "fusion"])
     application.setApplicationName("Wirelight")
     application.setDesktopFileName("wirelight")
-    application.setStyle("Fusion")
     return application
 
 
@@ -99,14 +99,12 @@ class Studio(QObject):
     def open(self, on_first_frame: Callable[[], None] | None = None) -> None:
         """Show the window; the rest follows its first frame."""
         self._on_first_frame = on_first_frame
-        self.window.view.viewport().installEventFilter(self)
+        self.window.view.painted.connect(self._first_paint)
         self.window.show()
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
-        if event.type() == QEvent.Type.Paint:
-            watched.removeEventFilter(self)
-            QTimer.singleShot(0, self, self._after_first_frame)
-        return False
+    def _first_paint(self) -> None:
+        self.window.view.painted.disconnect(self._first_paint)
+        QTimer.singleShot(0, self, self._after_first_frame)
 
     def _open_first(self, argv: Sequence[str]) -> list[WirelightError]:
         """The files asked for; where there is nothing at all, the standard template."""

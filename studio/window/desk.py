@@ -24,6 +24,7 @@ from studio.library.models import find_models
 from studio.library.places import Places
 from studio.protocol.messages import CatalogSent, Fetched
 from studio.window.actions import Actions
+from studio.window.canvas.minimap import Minimap
 from studio.window.canvas.scene import CanvasScene
 from studio.window.canvas.status import State as NodeState
 from studio.window.canvas.view import CanvasView
@@ -68,6 +69,7 @@ class Desk(QObject):
         self._asked: dict[int, int] = {}
         self.editing = Editing(self.view, self._models)
         self._gestures = Gestures(self.view)
+        self.minimap = Minimap(self.view)
         self.files = FileCommands(self)
         self._graph = GraphCommands(self)
         self.command_sets = (self.files, EditCommands(self), self._graph, RunCommands(self), ViewCommands(self))
@@ -198,6 +200,7 @@ class Desk(QObject):
     def _show_document(self) -> None:
         """Another document is looked at."""
         self.editing.close()
+        self.minimap.show_scene(self.scene)
         self.inspector.show_scene(self.scene)
         if self.progress is not None:
             for node, status in self.progress.statuses(self.document.id).items():
@@ -415,6 +418,7 @@ class Desk(QObject):
         self.view.cancel_gesture()
         for part in (self.viewer, self.log, self.queue_panel):
             part.show_theme(self.theme)
+        self.minimap.show_scene(self.scene)
         self.inspector.show_scene(self.scene)
         self._show_progress()
 

@@ -16,7 +16,6 @@ from studio.app.settings import Theme as ThemeChoice
 from studio.graph.errors import WirelightError
 from studio.graph.spec import Catalog
 from studio.library.places import Places
-from studio.window.canvas.minimap import Minimap
 from studio.window.canvas.scene import CanvasScene
 from studio.window.canvas.view import CanvasView
 from studio.window.panels.bottom_line import BottomLine
@@ -60,7 +59,6 @@ class MainWindow(QMainWindow):
         self.document = session.active or next(iter(session.documents), None) or session.new()
         self.scene = self.scene_of(self.document)
         self.view = CanvasView(self.scene)
-        self.minimap = Minimap(self.view)
         self.notices = Notices()
         self._refresh_timer = self._single_shot(0, self._refresh)
         self._state_timer = self._single_shot(_KEEP_STATE_MS, self._keep_state)
@@ -139,7 +137,6 @@ class MainWindow(QMainWindow):
         self.session.activate(document)
         self.scene = self.scene_of(document)
         self.view.show_scene(self.scene, document.view)
-        self.minimap.show_scene(self.scene)
         self.refresh_documents()
         self.shown.emit()
         self.refresh_soon()
@@ -208,7 +205,6 @@ class MainWindow(QMainWindow):
             scene.show_theme(theme)
         for part in (self.view, self.top, self.bottom):
             part.show_theme(theme)
-        self.minimap.show_scene(self.scene)
         self.dressed.emit()
         self.refresh_soon()
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from PySide6.QtCore import QRectF, Qt, QUrl
-from PySide6.QtGui import QAbstractTextDocumentLayout, QPainter, QPen, QTextDocument
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QPainter, QPen
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 
 from studio.graph.graph import Frame, FrameId, Note, NoteId
 from studio.window.canvas.node_item import REDUCED_BELOW
-from studio.window.theme import Theme, blend, palette, ui_font
+from studio.window.theme import Theme, blend, ui_font
+
+if TYPE_CHECKING:
+    from studio.window.canvas.note_text import NoteText
 
 FRAME_BAND: Final = 28.0
 NOTE_PAD: Final = 10.0
@@ -79,7 +82,7 @@ class NoteItem(QGraphicsItem):
         self.note = note
         self.selected = False
         self._theme = theme
-        self._text: QTextDocument | None = None
+        self._text: NoteText | None = None
         self.setZValue(-5)
         self.setCacheMode(QGraphicsItem.CacheMode.DeviceCoordinateCache)
         self.setPos(*note.position)
@@ -120,29 +123,14 @@ class NoteItem(QGraphicsItem):
         painter.save()
         painter.setClipRect(bounds.adjusted(NOTE_PAD, NOTE_PAD - 2, -NOTE_PAD, -4), Qt.ClipOperation.IntersectClip)
         painter.translate(NOTE_PAD, NOTE_PAD - 2)
-        context = QAbstractTextDocumentLayout.PaintContext()
-        context.palette = palette(theme)
-        self._document().documentLayout().draw(painter, context)
+        if self._text is None:
+            from studio.window.canvas.note_text import NoteText  # most workflows have no note
+
+            self._text = NoteText(self.note.text or "*Double-click to write.*", self.note.size[0] - 2 * NOTE_PAD)
+        self._text.paint(painter, theme)
         painter.restore()
         if self.selected:
             _grip(painter, theme, width, height)
-
-    def _document(self) -> QTextDocument:
-        if self._text is None:
-            text = _InertText()
-            text.setDefaultFont(ui_font(13))
-            text.setDocumentMargin(0)
-            text.setMarkdown(self.note.text or "*Double-click to write.*", QTextDocument.MarkdownFeature.MarkdownNoHTML)
-            text.setTextWidth(self.note.size[0] - 2 * NOTE_PAD)
-            self._text = text
-        return self._text
-
-
-class _InertText(QTextDocument):
-    """A note may come from a stranger: it fetches nothing, neither from the disk nor from the network."""
-
-    def loadResource(self, type: int, name: QUrl | str) -> object:  # noqa: N802 - Qt's name
-        return None
 
 
 def _grip(painter: QPainter, theme: Theme, width: float, height: float) -> None:

@@ -33,6 +33,8 @@ class Minimap(QWidget):
         self.setAccessibleName("Overview of the workflow")
         self.setToolTip("The whole workflow. Drag to look elsewhere.")
         view.moved.connect(self._view_moved)
+        self._view_moved()
+        self.show()
 
     def show_scene(self, scene: CanvasScene) -> None:
         if self._scene is not None:

@@ -162,9 +162,7 @@ class NodePainter:
         if words:
             painter.setFont(self.small_font)
             painter.setPen(
-                self.theme["error"]
-                if item.status.state is State.FAILED or item.spec_missing
-                else self.theme["on_band"]
+                self.theme["error"] if item.status.state is State.FAILED or item.spec_missing else self.theme["on_band"]
             )
             painter.drawText(QRectF(12, 0, room, BAND), _RIGHT, words)
 
@@ -280,7 +278,9 @@ class NodePainter:
         inside = QPainterPath()
         inside.addRoundedRect(field.adjusted(0.5, 0.5, -0.5, -0.5), FIELD_RADIUS - 0.5, FIELD_RADIUS - 0.5)
         painter.setClipPath(inside, Qt.ClipOperation.IntersectClip)
-        painter.fillRect(QRectF(field.left(), field.top(), field.width() * share, field.height()), self.theme["fill"])
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(self.theme["fill"])
+        painter.drawRect(QRectF(field.left(), field.top(), field.width() * share, field.height()))
         painter.restore()
 
     def _text_area(self, painter: QPainter, input: Input, value: object, field: QRectF) -> None:

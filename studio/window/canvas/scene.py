@@ -10,7 +10,6 @@ from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt, Signal
 from PySide6.QtGui import QTransform
 from PySide6.QtWidgets import QGraphicsScene
 
-from studio.graph.check import why_not
 from studio.graph.edits import (
     AddNodes,
     AnyEdit,
@@ -26,7 +25,6 @@ from studio.graph.edits import (
     SetParameter,
     SetSubgraph,
 )
-from studio.graph.flat import spec_of
 from studio.graph.graph import Frame, FrameId, Graph, Node, NodeId, Note, NoteId, Socket, SubgraphId, subgraph_of
 from studio.graph.history import History
 from studio.graph.spec import Catalog, NodeSpec
@@ -288,6 +286,8 @@ class CanvasScene(QGraphicsScene):
 
     def refusal(self, output: Socket, input: Socket) -> Refusal | None:
         """Why two sockets may not join, None where they may."""
+        from studio.graph.check import why_not  # not before the first frame
+
         return why_not(self.graph, self.catalog, output, input)
 
     def reachable(self, start: NodeId, *, upstream: bool) -> set[NodeId]:
@@ -428,12 +428,19 @@ class CanvasScene(QGraphicsScene):
 
     def _spec_for(self, id: NodeId, node: Node) -> tuple[NodeSpec, bool]:
         if node.type not in self._specs:
-            self._specs[node.type] = spec_of(self.graph, node, self.catalog)
+            self._specs[node.type] = self.catalog.get(node.type) or self._subgraph_spec(node.type)
         spec = self._specs[node.type]
         if spec is not None:
             return spec, False
         used = set(self._feeds.get(id, {}).values())
         return placeholder_spec(node, self._fed_by.get(id, ()), used), not self.loading
+
+    def _subgraph_spec(self, type: str) -> NodeSpec | None:
+        if subgraph_of(type) is None:
+            return None
+        from studio.graph.flat import subgraph_spec  # not before the first frame, but for those who have subgraphs
+
+        return subgraph_spec(self.graph, type, self.catalog)
 
     def _show_subgraph(self, subgraph: SubgraphId) -> None:
         """Its instances, and those of subgraphs around it, may have other sockets now."""

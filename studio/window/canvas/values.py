@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import PurePath
 from typing import Final
 
-from studio.graph.check import SEED_HIGH
 from studio.graph.errors import Misuse
 from studio.graph.graph import Node, Value
 from studio.graph.spec import (
@@ -113,6 +112,8 @@ def share(control: Number, value: Value) -> float:
 
 def fit_number(input: Input, value: float, *, snap: bool = False) -> Value:
     """The nearest value that the control allows, an int for an Int. With `snap`, on the control's steps."""
+    from studio.graph.check import SEED_HIGH  # not before the first frame
+
     control = input.control
     whole = input.type.name == "Int" or isinstance(control, Seed)
     low, high = (0, SEED_HIGH) if isinstance(control, Seed) else (None, None)

@@ -4,27 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSizeF, Qt, Signal
-from PySide6.QtGui import (
-    QColor,
-    QContextMenuEvent,
-    QDragEnterEvent,
-    QDragMoveEvent,
-    QDropEvent,
-    QFocusEvent,
-    QKeyEvent,
-    QMouseEvent,
-    QNativeGestureEvent,
-    QPainter,
-    QPaintEvent,
-    QPen,
-    QPixmap,
-    QResizeEvent,
-    QTransform,
-    QWheelEvent,
-)
+from PySide6.QtCore import QPoint, QPointF, QRectF, QSizeF, Qt, Signal
+from PySide6.QtGui import QPainter, QPen, QPixmap, QTransform
 from PySide6.QtWidgets import QFrame, QGraphicsView, QLabel, QWidget
 
 from studio.graph.edits import AnyEdit
@@ -42,6 +25,21 @@ from studio.window.canvas.scene import CanvasScene
 from studio.window.gestures.gesture import Gesture, Pointer
 from studio.window.gestures.zoom import HIGHEST, LOWEST, Zoom
 from studio.window.theme import Theme
+
+if TYPE_CHECKING:
+    from PySide6.QtCore import QEvent
+    from PySide6.QtGui import (
+        QContextMenuEvent,
+        QDragEnterEvent,
+        QDragMoveEvent,
+        QDropEvent,
+        QFocusEvent,
+        QKeyEvent,
+        QMouseEvent,
+        QPaintEvent,
+        QResizeEvent,
+        QWheelEvent,
+    )
 
 _DOT_PITCH: Final = 24.0
 _TILE_DOTS: Final = 8
@@ -67,6 +65,8 @@ class CanvasView(QGraphicsView):
     """The input of a wire that was double-clicked, and where."""
     files_dropped = Signal(list)
     slot_asked = Signal(int)
+    painted = Signal()
+    """The first frame of a document is on its way to the screen."""
     moved = Signal()
     """Another part of the scene is seen, or at another zoom."""
 
@@ -82,9 +82,12 @@ class CanvasView(QGraphicsView):
         self._hot: NodeItem | None = None
         self._tile: tuple[float, QPixmap] | None = None
         self._zoomer = Zoom(self)
-        self._say = _Saying(self)
         self._wanted: View | None = None
         self._placed = True
+        # A viewport of our own: asked for Qt's, PySide would look through every kind of widget to find out what it is.
+        self._port = QWidget()
+        self.setViewport(self._port)
+        self._say = _Saying(self)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -341,12 +344,12 @@ class CanvasView(QGraphicsView):
         self._zoomer.wheel(event)
 
     def viewportEvent(self, event: QEvent) -> bool:  # noqa: N802
-        if isinstance(event, QNativeGestureEvent) and self._zoomer.pinch(event):
+        if event.type() == event.Type.NativeGesture and self._zoomer.pinch(event):
             return True
         return super().viewportEvent(event)
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:  # noqa: N802
-        if event.reason() == QContextMenuEvent.Reason.Keyboard:
+        if event.reason() == event.Reason.Keyboard:
             middle = self.viewport().rect().center()
             self.ask_menu(Pointer(self.mapToScene(middle), QPointF(middle)))
         event.accept()
@@ -394,12 +397,16 @@ class CanvasView(QGraphicsView):
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         if not self._placed:
             self._place()
+            self.painted.emit()
         if self.zoom >= OVERVIEW_BELOW:
             super().paintEvent(event)
             return
         theme, scene = self.canvas.theme, self.canvas
         painter = QPainter(self.viewport())
-        painter.fillRect(event.rect(), theme["canvas"])
+        # `fillRect` would do; but the first call of it makes PySide load all gradients, and this may be the first frame.
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(theme["canvas"])
+        painter.drawRect(event.rect())
         painter.setWorldTransform(self.viewportTransform())
         for frame in scene.frames.values():
             painter.fillRect(QRectF(frame.pos(), _size_of(frame)), theme.band("", frame.frame.color))
@@ -442,12 +449,14 @@ class CanvasView(QGraphicsView):
         tile = QPixmap(side, side)
         tile.fill(self.canvas.theme["canvas"])
         painter = QPainter(tile)
-        dot: QColor = self.canvas.theme["dots"]
+        # As above: no `fillRect` in the first frame.
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(self.canvas.theme["dots"])
         size = max(1, round((1.5 if self.zoom < 1.5 else 2.0) * ratio))
         step = side / _TILE_DOTS
         for column in range(_TILE_DOTS):
             for row in range(_TILE_DOTS):
-                painter.fillRect(math.floor(column * step), math.floor(row * step), size, size, dot)
+                painter.drawRect(math.floor(column * step), math.floor(row * step), size, size)
         painter.end()
         tile.setDevicePixelRatio(ratio)
         self._tile = (pitch, tile)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QPointF, Qt
-from PySide6.QtGui import QInputDevice, QNativeGestureEvent, QWheelEvent
+from PySide6.QtGui import QNativeGestureEvent
 
 if TYPE_CHECKING:
+    from PySide6.QtCore import QEvent
+    from PySide6.QtGui import QWheelEvent
+
     from studio.window.canvas.view import CanvasView
 
 LOWEST: Final = 0.04
@@ -24,7 +27,8 @@ class Zoom:
 
     def wheel(self, event: QWheelEvent) -> None:
         held = event.modifiers()
-        touchpad = event.device().type() == QInputDevice.DeviceType.TouchPad
+        device = event.device()
+        touchpad = device.type() == device.DeviceType.TouchPad
         if touchpad and not held & Qt.KeyboardModifier.ControlModifier:
             moved = event.pixelDelta()
             self._view.pan(moved.x(), moved.y())
@@ -34,9 +38,9 @@ class Zoom:
         else:
             self.by(_NOTCH ** (event.angleDelta().y() / 120), event.position())
 
-    def pinch(self, event: QNativeGestureEvent) -> bool:
+    def pinch(self, event: QEvent) -> bool:
         """True where the event was a pinch."""
-        if event.gestureType() != Qt.NativeGestureType.ZoomNativeGesture:
+        if not isinstance(event, QNativeGestureEvent) or event.gestureType() != Qt.NativeGestureType.ZoomNativeGesture:
             return False
         self.by(1 + event.value(), event.position())
         return True
