@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QObject, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QMenuBar, QWidget
 
 from studio.app.actions import ACTIONS, Command, Menu, State, actions_of
 from studio.app.keymap import Keymap
+from studio.window.icons import icon
+from studio.window.theme import Theme
 
 
 class Actions:
@@ -36,14 +38,17 @@ class Actions:
     def __getitem__(self, command: Command) -> QAction:
         return self._made[command]
 
-    def __iter__(self) -> Iterator[QAction]:
-        return iter(self._made.values())
-
     def refresh(self) -> None:
         """Which of them make sense now."""
         state = self._state()
         for action in ACTIONS:
             self._made[action.id].setEnabled(action.enabled(state))
+
+    def show_theme(self, theme: Theme) -> None:
+        """Icons in the theme's colours."""
+        for action in ACTIONS:
+            if action.icon:
+                self._made[action.id].setIcon(icon(action.icon, theme["secondary"], theme["disabled"]))
 
     def fill(self, bar: QMenuBar, extra: Callable[[Menu, QMenu], None]) -> None:
         """The menus of the bar, which are there but empty. `extra` may add to each what is no command."""
@@ -71,10 +76,3 @@ def method_of(callback: str, sets: Sequence[object]) -> Callable[[], None]:
 
 def _caller(method: Callable[[], None]) -> Callable[[bool], None]:
     return lambda checked: method()
-
-
-def icon_targets(actions: Actions) -> Iterator[tuple[QObject, str]]:
-    """Each action that has an icon, with the icon's name."""
-    for action in ACTIONS:
-        if action.icon:
-            yield actions[action.id], action.icon

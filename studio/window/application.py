@@ -147,8 +147,6 @@ class Studio(QObject):
         if self._ended:
             return
         self._ended = True
-        if self.desk is not None:
-            self.desk.close()
         if self.link is not None:
             self.link.close()
         self.session.end()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from PySide6.QtCore import QObject, QPoint
-from PySide6.QtGui import QCursor, QImage
+from PySide6.QtGui import QCursor, QImage, QPixmapCache
 from PySide6.QtWidgets import QApplication, QMenu
 
 from studio.app.actions import Command, Menu, State
@@ -18,8 +19,9 @@ from studio.app.settings import Settings, change_settings
 from studio.app.settings import Theme as ThemeChoice
 from studio.app.supervisor import Supervisor, WorkerDied
 from studio.graph.check import Problem
+from studio.graph.edits import AnyEdit
 from studio.graph.errors import WirelightError
-from studio.graph.graph import NodeId, Point
+from studio.graph.graph import Graph, NodeId, Point
 from studio.library.models import find_models
 from studio.library.places import Places
 from studio.protocol.messages import CatalogSent, Fetched
@@ -36,6 +38,7 @@ from studio.window.commands.view import ViewCommands
 from studio.window.controls.editing import Editing
 from studio.window.dialogs.pages import show_error
 from studio.window.gestures.choice import Gestures
+from studio.window.icons import window_icon
 from studio.window.main_window import MainWindow, theme_name
 from studio.window.panels.inspector import Inspector
 from studio.window.panels.log import LogPanel
@@ -43,10 +46,11 @@ from studio.window.panels.notices import Notices
 from studio.window.panels.queue import QueuePanel
 from studio.window.panels.viewer import Slot, Viewer
 from studio.window.picker import Row
-from studio.window.progress import Progress
+from studio.window.progress import Progress, touched
 from studio.window.templates import templates
 from studio.window.theme import Theme
 
+_PIXMAPS_KB: Final = 64 * 1024
 _DOCK_COMMANDS: Final = {
     "viewer": Command.SHOW_VIEWER,
     "inspector": Command.SHOW_INSPECTOR,
@@ -61,12 +65,16 @@ class Desk(QObject):
     def __init__(self, window: MainWindow) -> None:
         super().__init__(window)
         self.window = window
+        window.setWindowIcon(window_icon())
         self.supervisor: Supervisor | None = None
         self.queue: Runs | None = None
         self.progress: Progress | None = None
         self._clip = False
         self._can_reopen = window.session.can_reopen
         self._asked: dict[int, int] = {}
+        self._stop_listening: Callable[[], None] = lambda: None
+        # Painted nodes are kept as pixmaps; Qt's own limit is a little below what a large screen shows.
+        QPixmapCache.setCacheLimit(_PIXMAPS_KB)
         self.editing = Editing(self.view, self._models)
         self._gestures = Gestures(self.view)
         self.minimap = Minimap(self.view)
@@ -74,6 +82,7 @@ class Desk(QObject):
         self._graph = GraphCommands(self)
         self.command_sets = (self.files, EditCommands(self), self._graph, RunCommands(self), ViewCommands(self))
         self.commands = Actions(window, self.view, Keymap.of(window.settings), self.command_sets, self.state)
+        self.commands.show_theme(self.theme)
         self.commands.fill(window.top.menus, self._extend_menu)
         window.top.bind(*(self.commands[one] for one in (Command.RUN, Command.CANCEL, Command.PAUSE, Command.RESUME)))
         self.viewer = Viewer(self.theme)
@@ -154,12 +163,15 @@ class Desk(QObject):
         window.changed.connect(self._refresh)
         window.dressed.connect(self._show_theme)
         window.forgotten.connect(self._forget)
+        window.closing.connect(self.close)
         self.viewer.wanted.connect(self._fetch)
         QApplication.clipboard().dataChanged.connect(self._look_at_clipboard)
 
     def close(self) -> None:
         """The window closes: what is being typed is taken."""
         self.editing.close()
+        self._stop_listening()
+        self.inspector.close_scene()
         QApplication.clipboard().dataChanged.disconnect(self._look_at_clipboard)
 
     def _look_at_clipboard(self) -> None:
@@ -202,9 +214,18 @@ class Desk(QObject):
         self.editing.close()
         self.minimap.show_scene(self.scene)
         self.inspector.show_scene(self.scene)
+        self._stop_listening()
+        self._stop_listening = self.scene.history.listen(self._outdate)
         if self.progress is not None:
             for node, status in self.progress.statuses(self.document.id).items():
                 self.scene.show_status(node, status)
+
+    def _outdate(self, graph: Graph, edit: AnyEdit) -> None:
+        """What an edit changes, and all that hangs on it, is no longer what the last run made of it."""
+        if self.progress is None or not self.progress.statuses(self.document.id):
+            return
+        outdated = {id for start in touched(edit) for id in self.scene.reachable(start, upstream=False)}
+        self.progress.outdate(self.document.id, outdated)
 
     def note_closed(self) -> None:
         """Look whether a closed document can still come back."""
@@ -255,7 +276,11 @@ class Desk(QObject):
         parts = [progress.words, f"{waiting} waiting" if waiting else ""]
         self.window.top.words.setText(" \u00b7 ".join(part for part in parts if part))
         worker = progress.worker
-        about = [f"Worker {worker.words}", worker.device, f"{worker.memory / 2**30:.1f} GB" if worker.memory else ""]
+        about = [
+            f"Worker {worker.words}",
+            worker.device,
+            f"{worker.memory / 2**30:.1f} GB" if worker.ready and worker.memory else "",
+        ]
         self.window.bottom.show_worker(" \u00b7 ".join(part for part in about if part), worker.mood)
         if self.window.docks["queue"].isVisible():
             self.queue_panel.show_queue(queue, progress.words)
@@ -416,6 +441,7 @@ class Desk(QObject):
 
     def _show_theme(self) -> None:
         self.view.cancel_gesture()
+        self.commands.show_theme(self.theme)
         for part in (self.viewer, self.log, self.queue_panel):
             part.show_theme(self.theme)
         self.minimap.show_scene(self.scene)

@@ -39,6 +39,8 @@ class MainWindow(QMainWindow):
     """Once for all that changed in a turn of the event loop: documents, selections, panels."""
     dressed = Signal()
     """The theme is another one."""
+    closing = Signal()
+    """The last moment for what is being typed."""
     forgotten = Signal(str)
     """A document was closed, its id."""
 
@@ -247,15 +249,18 @@ class MainWindow(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 - Qt's name
         """Everything open comes back at the next start; nothing is asked."""
         self._closing = True
-        self._on_close()
+        self.closing.emit()
         self._state_timer.stop()
         self._refresh_timer.stop()
         self.keep_view()
         window = f"{_base64(self.saveGeometry())} {_base64(self.saveState())}"
+        # Out of sight at once: a worker may take seconds to finish what it writes.
+        self.hide()
         try:
             change_settings(self.places.config, window=window)
         except WirelightError as error:
             self.complain(error)
+        self._on_close()
         event.accept()
 
 

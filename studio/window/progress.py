@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
+from typing import Final
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
 
 from studio.app.runs import Order, Runs
 from studio.app.supervisor import Report, Supervisor, WorkerDied, WorkerSilent, WorkerStarting
+from studio.graph.edits import AddNodes, AnyEdit, Batch, ResetParameter, SetLinks, SetParameter
 from studio.graph.graph import NodeId
 from studio.protocol.messages import (
     CatalogSent,
@@ -80,6 +82,17 @@ class Progress(QObject):
     def statuses(self, document: str) -> dict[NodeId, Status]:
         """All nodes of a document that have taken part in a run."""
         return self._held.get(document, {})
+
+    def outdate(self, document: str, nodes: Iterable[NodeId]) -> None:
+        """These nodes would come out differently now: what the last run said of them goes, but for the picture."""
+        order = self._queue.current
+        running = order is not None and order.document == document
+        for node in nodes:
+            status = self._held.get(document, {}).get(node)
+            if status is None or status.state not in _OVER or (running and status.state is not State.FAILED):
+                continue
+            self._held[document][node] = Status(preview=status.preview)
+            self.status_changed.emit(document, node)
 
     def forget(self, document: str) -> None:
         """A document was closed."""
@@ -263,6 +276,22 @@ class Progress(QObject):
     def _put(self, order: Order, node: NodeId, status: Status) -> None:
         self._held.setdefault(order.document, {})[node] = status
         self.status_changed.emit(order.document, node)
+
+
+def touched(edit: AnyEdit) -> set[NodeId]:
+    """The nodes whose result an edit may change, without those that hang on them."""
+    match edit:
+        case SetParameter(id) | ResetParameter(id):
+            return {id}
+        case SetLinks(links) | AddNodes(links=links):
+            return {input.node for input in links}
+        case Batch(edits):
+            return {id for one in edits for id in touched(one)}
+        case _:
+            return set()
+
+
+_OVER: Final = (State.DONE, State.CACHED, State.FAILED)
 
 
 def outermost(path: NodeId) -> NodeId:

@@ -211,6 +211,7 @@ QMenuBar::item { padding: 4px 8px; border-radius: 5px; color: %(secondary)s; bac
 QMenuBar::item:selected { background: %(hover)s; color: %(text)s; }
 QMenu { background: %(raised)s; border: 1px solid %(line)s; padding: 4px; }
 QMenu::item { padding: 5px 28px 5px 12px; border-radius: 4px; }
+QMenu::icon { padding-left: 8px; }
 QMenu::item:selected { background: %(hover)s; }
 QMenu::item:disabled { color: %(disabled)s; }
 QMenu::separator { height: 1px; background: %(line)s; margin: 4px 8px; }

@@ -28,8 +28,11 @@ def assert_shows(scene: CanvasScene) -> None:
     for input, output in graph.links.items():
         wire = scene.wires.wires[input]
         start, end = scene.socket_point(output, is_output=True), scene.socket_point(input, is_output=False)
-        assert start is not None
-        assert end is not None
+        if start is None or end is None:  # a socket that the node type does not have: the wire ends at the band
+            item = scene.nodes[output.node if start is None else input.node]
+            known = item.spec.outputs_by_name if start is None else item.spec.inputs_by_name
+            assert (output.name if start is None else input.name) not in known
+            continue
         assert (wire.x1, wire.y1, wire.x2, wire.y2) == (start.x(), start.y(), end.x(), end.y())
         middle = wire.drawn().pointAtPercent(0.5)
         assert scene.wires.at(middle, 4) is not None

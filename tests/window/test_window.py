@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QColor, QDropEvent
-from PySide6.QtWidgets import QApplication, QFileDialog, QWidget
+from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QWidget
 from pytestqt.qtbot import QtBot
 
 from studio.app.actions import ACTIONS, Command
@@ -100,6 +100,33 @@ def test_a_run_shows_steps_pictures_seconds_and_what_was_cached(room: Room) -> N
     assert item.band_words(short=False) == "4.2 s"
     assert not room.desk.commands[Command.CANCEL].isEnabled()
     assert_shows(room.scene)
+
+
+def test_an_edit_outdates_what_the_last_run_said(room: Room) -> None:
+    run = started_run(room)
+    for node in ("checkpoint", "latent", "sampler", "decode"):
+        room.say(NodeFinished(run, NodeId(node), room.scene.graph.nodes[NodeId(node)].type, 1.5))
+    room.say(NodeFailed(run, NodeId("save"), "image/Save", "No room."), RunFinished(run, "failed", 2.0))
+    room.window.view.apply(SetParameter(SAMPLER, "steps", 4))
+    words = {id: item.band_words(short=False) for id, item in room.scene.nodes.items()}
+    assert words == {"checkpoint": "1.5 s", "latent": "1.5 s", "prompt": "", "sampler": "", "decode": "", "save": ""}
+
+
+def test_no_command_fails_whatever_is_selected(room: Room) -> None:
+    nothing_or_leaving = {Command.QUIT, Command.OPEN_OUTPUTS, Command.FULL_SCREEN}
+    for selected in ([], [("node", "sampler")], [("node", "sampler"), ("node", "decode")]):
+        for action in ACTIONS:
+            if action.id in nothing_or_leaving:
+                continue
+            room.scene.select(selected)
+            room.desk.commands.refresh()
+            room.desk.commands[action.id].trigger()
+            while (popup := QApplication.activePopupWidget()) is not None:
+                popup.close()
+            for dialog in room.window.findChildren(QDialog):
+                dialog.close()
+            room.qtbot.wait(1)
+        assert_shows(room.scene)
 
 
 def test_cancel_pause_and_resume_reach_the_worker(room: Room) -> None:
