@@ -66,7 +66,7 @@ def sample(
     positive = spread(positive, batch)
     negative = None if negative is None else spread(negative, batch, "negative")
     denoiser = make_denoiser(model, positive, negative, guidance)
-    return _run(chosen.run(denoiser, begin, sigmas, model.prediction.process), sampler)
+    return _run(chosen.for_model(model.noise)(denoiser, begin, sigmas, model.prediction.process), sampler)
 
 
 def make_denoiser(model: LoadedModel, positive: Conditioned, negative: Conditioned | None, guidance: float) -> Guided:

@@ -7,12 +7,18 @@ which gives the very numbers of the unbroken run.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from studio.diffusion.noise_schedule import NoiseSchedule
 from studio.diffusion.samplers.ancestral import dpm_2_ancestral, dpmpp_2s_ancestral, euler_ancestral
-from studio.diffusion.samplers.ddim import ddim, ddpm, lcm
+from studio.diffusion.samplers.ddim import ddim, ddpm, lcm, tcd, tcd_on
 from studio.diffusion.samplers.dpmpp import dpmpp_2m, dpmpp_2m_sde, dpmpp_3m_sde, dpmpp_sde
+from studio.diffusion.samplers.er_sde import er_sde
+from studio.diffusion.samplers.multistep import deis, ipndm, plms, res_multistep
 from studio.diffusion.samplers.ode import dpm_2, euler, heun, lms
+from studio.diffusion.samplers.sa_solver import sa_solver, sa_solver_on
+from studio.diffusion.samplers.score import sde_ve
 from studio.diffusion.samplers.signature import SamplerFunction
 from studio.diffusion.samplers.uni_pc import uni_pc, uni_pc_bh2
 from studio.graph.errors import ValueRefused
@@ -27,9 +33,15 @@ class Sampler:
     stochastic: bool = False
     """Draws noise at every step; the same seed gives the same picture all the same."""
     calls: int = 1
-    """Calls of the network a step (the last step may need fewer)."""
+    """Calls of the network a step (the last step may need fewer; the first step of plms needs one more)."""
     order: int = 1
     """Order of accuracy."""
+    on_noise: Callable[[NoiseSchedule], SamplerFunction] | None = None
+    """For samplers that work in training timesteps: the sampler in those of a model. `run` assumes the usual ones."""
+
+    def for_model(self, noise: NoiseSchedule) -> SamplerFunction:
+        """The sampler for a model trained with that noise."""
+        return self.run if self.on_noise is None else self.on_noise(noise)
 
     @property
     def title(self) -> str:
@@ -56,6 +68,14 @@ SAMPLERS: dict[str, Sampler] = {
         Sampler("uni_pc", uni_pc, order=3),
         Sampler("uni_pc_bh2", uni_pc_bh2, order=3),
         Sampler("lcm", lcm, stochastic=True),
+        Sampler("tcd", tcd, stochastic=True, on_noise=tcd_on),
+        Sampler("plms", plms, order=4),
+        Sampler("ipndm", ipndm, order=4),
+        Sampler("deis", deis, order=3),
+        Sampler("res_multistep", res_multistep, order=2),
+        Sampler("er_sde", er_sde, stochastic=True, order=3),
+        Sampler("sa_solver", sa_solver, stochastic=True, order=2, on_noise=sa_solver_on),
+        Sampler("sde_ve", sde_ve, stochastic=True, calls=2),
     )
 }
 
