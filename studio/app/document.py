@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from studio.app.records import Started
     from studio.app.recovery import Recovered
     from studio.graph.edits import AnyEdit
+    from studio.graph.spec import Catalog
 
 UNTITLED: Final = "Untitled"
 
@@ -90,6 +91,19 @@ class Document:
     def apply(self, edit: AnyEdit, *, merge: bool = False) -> None:
         """Change the graph. Raises `DocumentError` or `CodecError`, and then nothing has changed."""
         self.history.apply(edit, merge=merge)
+
+    def bring_forward(self, catalog: Catalog) -> tuple[str, ...]:
+        """Bring nodes that were saved for earlier versions of their types to those of the catalog, as one step of the history.
+
+        A sentence for every node that changed, or that is from a later version than the catalog's.
+        """
+        from studio.files.node_migrations import migrate_nodes
+        from studio.graph.diff import diff
+
+        graph, notes = migrate_nodes(self.graph, catalog)
+        if graph is not self.graph:
+            self.apply(diff(self.graph, graph))
+        return notes
 
     def retitle(self, title: str, description: str | None = None) -> None:
         """Give the document a title of its own, and a description. Not a step of the history."""

@@ -8,6 +8,7 @@ import json
 from studio.cli import BAD_INPUT, OK
 from studio.cli.inputs import open_named
 from studio.cli.worker import catalog
+from studio.files.node_migrations import migrate_nodes
 from studio.graph.check import check
 from studio.graph.codec import encode
 from studio.graph.errors import Misuse, WirelightError, WorkflowUnreadable
@@ -22,8 +23,9 @@ def check_workflow(options: argparse.Namespace) -> int:
             _print_unreadable(options.workflow, error)
             return BAD_INPUT
         raise
-    graph = opened.workflow.graph
-    problems = check(graph, catalog())
+    known = catalog()
+    graph, notes = migrate_nodes(opened.workflow.graph, known)
+    problems = check(graph, known)
     good = bool(graph.nodes) and not problems and not opened.warnings
     if options.json:
         plain = {
@@ -31,12 +33,15 @@ def check_workflow(options: argparse.Namespace) -> int:
             "ok": good,
             "nodes": len(graph.nodes),
             "warnings": list(opened.warnings),
+            "notes": list(notes),
             "problems": [encode(problem) for problem in problems],
         }
         print(json.dumps(plain, ensure_ascii=False, indent=2))
         return OK if good else BAD_INPUT
     for warning in opened.warnings:
         print(f"{name}: {warning}")
+    for note in notes:
+        print(f"{name}: {note}")
     for problem in problems:
         print(f"{name}: {problem.where}: {problem.what} {problem.mend}".rstrip())
     if good:

@@ -20,6 +20,7 @@ from studio.cli.show import JsonLines, Lines, Show
 from studio.cli.values import near, set_values
 from studio.cli.worker import Received, Worker, ready_catalog, show_log, worker
 from studio.files.atomic import write_atomically, write_failed
+from studio.files.node_migrations import migrate_nodes
 from studio.files.workflow_file import to_text
 from studio.graph.check import check
 from studio.graph.errors import GraphInvalid, Misuse, WorkerLost, WriteFailed
@@ -81,6 +82,9 @@ def _wait_for_device(one: Worker, device: str) -> None:
 
 def _prepare(graph: Graph, catalog: Catalog, options: argparse.Namespace) -> tuple[Graph, tuple[NodeId, ...]]:
     """The graph with the values of the command line, and the nodes that are wanted. Raises `Misuse` and `GraphInvalid`."""
+    graph, notes = migrate_nodes(graph, catalog)
+    for note in notes:
+        print(f"wirelight: {note}", file=sys.stderr)
     graph = set_values(graph, catalog, options.values)
     for name in options.only:
         if name not in graph.nodes:

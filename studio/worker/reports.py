@@ -34,6 +34,7 @@ from studio.worker.now import Now
 from studio.worker.outbox import Outbox
 from studio.worker.previews import Previews
 from studio.worker.printed import Printed
+from studio.worker.record import record_output
 
 _PICTORIAL: Final = frozenset({"Image", "Mask", "Video", "Audio"})
 _LONGEST_TEXT: Final = 10_000
@@ -123,6 +124,7 @@ class RunReport:
         )
 
     def wrote(self, node: NodeId, path: Path, media: str) -> None:
+        record_output(self._run, node, path, media)
         self._put(OutputWritten(self._run, node, str(path), media))
 
     def paused(self, node: NodeId, step: int) -> None:

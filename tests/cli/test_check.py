@@ -56,6 +56,7 @@ def test_a_good_workflow_is_ready_to_run(tmp_path: Path, capsys: pytest.CaptureF
         "ok": True,
         "nodes": 3,
         "warnings": [],
+        "notes": [],
         "problems": [],
     }
 

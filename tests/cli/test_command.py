@@ -17,6 +17,8 @@ from PIL import Image
 from studio.files.media import read_workflow_text
 from studio.files.workflow_file import from_text
 from studio.graph.graph import NodeId
+from studio.library.database import library
+from studio.library.outputs import Outputs
 
 COMMAND = (sys.executable, "-m", "studio")
 
@@ -67,6 +69,8 @@ def test_words_become_a_picture_that_holds_its_workflow(tmp_path: Path) -> None:
     (copy,) = (event for event in told if event["event"] == "output")
     with Image.open(output["path"]) as first, Image.open(copy["path"]) as second:
         assert first.tobytes() == second.tobytes()
+    recorded = [str(one.path) for one in Outputs(library()).newest()]
+    assert recorded == [copy["path"], output["path"]]
 
 
 @pytest.mark.slow
