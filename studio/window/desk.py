@@ -72,6 +72,7 @@ class Desk(QObject):
         self._clip = False
         self._can_reopen = window.session.can_reopen
         self._asked: dict[int, int] = {}
+        self._brought_forward: dict[str, tuple[str, ...]] = {}
         self._stop_listening: Callable[[], None] = lambda: None
         # Painted nodes are kept as pixmaps; Qt's own limit is a little below what a large screen shows.
         QPixmapCache.setCacheLimit(_PIXMAPS_KB)
@@ -212,6 +213,7 @@ class Desk(QObject):
     def _show_document(self) -> None:
         """Another document is looked at."""
         self.editing.close()
+        self._bring_forward()
         self.minimap.show_scene(self.scene)
         self.inspector.show_scene(self.scene)
         self._stop_listening()
@@ -219,6 +221,14 @@ class Desk(QObject):
         if self.progress is not None:
             for node, status in self.progress.statuses(self.document.id).items():
                 self.scene.show_status(node, status)
+
+    def _bring_forward(self) -> None:
+        """Nodes that were saved by an earlier version of their plugin become those that are here. An undo takes it back."""
+        notes = self.document.bring_forward(self.window.catalog)
+        if notes and notes != self._brought_forward.get(self.document.id):
+            self._brought_forward[self.document.id] = notes
+            more = f" So it was with {len(notes) - 1} more." if len(notes) > 1 else ""
+            self.notices.tell(f"{notes[0]}{more}", topic=f"migrated:{self.document.id}")
 
     def _outdate(self, graph: Graph, edit: AnyEdit) -> None:
         """What an edit changes, and all that hangs on it, is no longer what the last run made of it."""
@@ -333,6 +343,7 @@ class Desk(QObject):
 
     def _show_catalog(self, sent: CatalogSent) -> None:
         self.window.show_catalog(sent.catalog)
+        self._bring_forward()
         self.inspector.show_scene(self.scene)
         for plugin, why in sent.broken:
             self.notices.tell(f"The plugin {plugin} was left out. {why}", topic=f"plugin:{plugin}")

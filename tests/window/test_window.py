@@ -19,10 +19,12 @@ from studio.graph.check import Kind, Problem
 from studio.graph.edits import SetParameter, disconnect
 from studio.graph.errors import WorkerLost
 from studio.graph.graph import Graph, Mode, Node, NodeId
+from studio.graph.spec import Catalog, Migration, NodeSpec
 from studio.graph.workflow import Workflow
 from studio.library.places import places
 from studio.protocol.messages import (
     Cancel,
+    CatalogSent,
     Fetch,
     Fetched,
     Heartbeat,
@@ -460,3 +462,14 @@ def test_a_window_that_cannot_keep_its_settings_still_works(room: Room) -> None:
     room.desk.choose_theme(ThemeChoice.LIGHT)
     assert room.window.theme.name == "light"
     assert room.window.notices.texts
+
+
+def test_nodes_of_an_earlier_version_are_brought_forward_and_undo_takes_it_back(room: Room) -> None:
+    fade = NodeSpec("my/Fade", "Fade", version=2, migrations=(Migration(to=2, renamed={"amount": "strength"}),))
+    node = NodeId("fade")
+    room.window.show_document(room.studio.session.new(Workflow(Graph({node: Node("my/Fade", {"amount": 0.25})}))))
+    room.say(CatalogSent(Catalog({**room.window.catalog.specs, "my/Fade": fade}, "with the plugin")))
+    assert room.scene.graph.nodes[node].parameters == {"strength": 0.25}
+    assert any("version 1" in text for text in room.window.notices.texts)
+    room.desk.commands[Command.UNDO].trigger()
+    assert room.scene.graph.nodes[node].parameters == {"amount": 0.25}
