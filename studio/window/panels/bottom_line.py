@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QPointF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from studio.window.theme import Theme
 
@@ -44,6 +44,7 @@ class BottomLine(QWidget):
         self.hints.setObjectName("secondary")
         self.hints.setTextFormat(Qt.TextFormat.RichText)
         self.hints.setAccessibleName("Hints")
+        self.hints.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.lamp = Lamp()
         self.worker = QLabel()
         self.worker.setObjectName("secondary")

@@ -10,6 +10,7 @@ from studio.app.actions import Menu
 from studio.window.theme import Theme, ui_font
 
 HEIGHT = 44
+_MOST_TITLE = 28
 
 
 class Mark(QWidget):
@@ -60,10 +61,12 @@ class TopBar(QWidget):
         self.words = QLabel()
         self.words.setObjectName("secondary")
         self.words.setAccessibleName("Progress")
+        self.words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.menus = QMenuBar()
         for menu in Menu:
             self.menus.addMenu(str(menu))
-        self.menus.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        self.menus.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Fixed)
+        self.menus.setMinimumWidth(self.menus.sizeHint().width())
         left = QHBoxLayout()
         left.setSpacing(8)
         left.addWidget(self.mark)
@@ -79,8 +82,7 @@ class TopBar(QWidget):
         middle.addWidget(self.cancel)
         right = QHBoxLayout()
         right.addSpacing(16)
-        right.addWidget(self.words)
-        right.addStretch(1)
+        right.addWidget(self.words, 1)
         row = QGridLayout(self)
         row.setContentsMargins(14, 0, 14, 0)
         row.addLayout(left, 0, 0)
@@ -107,7 +109,8 @@ class TopBar(QWidget):
         self.pause.setEnabled(self._resume.isEnabled() or self._pause.isEnabled())
 
     def show_document(self, title: str, *, edited: bool) -> None:
-        self.title.setText(title)
+        self.title.setText(title if len(title) <= _MOST_TITLE else f"{title[: _MOST_TITLE - 1]}\u2026")
+        self.title.setToolTip(title)
         self.edited.setText("\u2022 edited" if edited else "")
 
     def show_theme(self, theme: Theme) -> None:

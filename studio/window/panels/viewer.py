@@ -54,6 +54,7 @@ class Viewer(QWidget):
         self.picture.hint = _EMPTY
         self.words = QLabel()
         self.words.setObjectName("secondary")
+        self.words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         fit = QToolButton()
         fit.setText("Fit")
         fit.setToolTip("See all of the picture")
