@@ -34,6 +34,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     _doctor(commands)
     _new_plugin(commands)
     _plugins(commands)
+    _starters(commands)
     return parser.parse_args(arguments)
 
 
@@ -126,3 +127,16 @@ def _plugins(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         one = does.add_parser(word, help=doc)
         one.add_argument("name", metavar="NAME")
         one.set_defaults(command=_later("plugins", word))
+
+
+def _starters(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("starters", help="train the models that come with the program")
+    does = parser.add_subparsers(title="what to do", metavar="train", required=True)
+    train = does.add_parser("train", help="train one, or go on with a training that was begun")
+    train.add_argument("name", metavar="NAME", help="picture, controlnet-canny, lcm, sound ...; a wrong name lists all")
+    train.add_argument("--minutes", type=float, default=120.0, metavar="N", help="of running time, over all parts")
+    train.add_argument("--device", default="cpu", metavar="cpu|cuda:0|mps", help="where to train")
+    train.add_argument("--processes", type=int, default=1, metavar="N", help="that train together, one core each")
+    train.add_argument("--out", type=Path, metavar="DIR", help="for checkpoints, sample sheets and the model")
+    train.add_argument("--anew", action="store_true", help="begin from nothing, not from the last checkpoint")
+    train.set_defaults(command=_later("starters", "train"))
