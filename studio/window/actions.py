@@ -51,10 +51,9 @@ class Actions:
                 self._made[action.id].setIcon(icon(action.icon, theme["secondary"], theme["disabled"]))
 
     def fill(self, bar: QMenuBar, extra: Callable[[Menu, QMenu], None]) -> None:
-        """The menus of the bar, which are there but empty. `extra` may add to each what is no command."""
-        for menu, entry in zip(Menu, bar.actions(), strict=True):
-            shown = entry.menu()
-            assert isinstance(shown, QMenu)
+        """The menus. `extra` may add to each what is no command."""
+        for menu in Menu:
+            shown = bar.addMenu(str(menu))
             group = None
             for action in actions_of(menu):
                 if group is not None and action.group != group:
@@ -63,6 +62,7 @@ class Actions:
                 shown.addAction(self._made[action.id])
             extra(menu, shown)
             shown.aboutToShow.connect(self.refresh)
+        bar.setMinimumWidth(bar.sizeHint().width())
 
 
 def method_of(callback: str, sets: Sequence[object]) -> Callable[[], None]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gc
-import signal
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -127,6 +125,9 @@ class Studio(QObject):
             self._on_first_frame()
         if self._ended:
             return
+        import signal
+        import threading
+
         from studio.window.desk import Desk
         from studio.window.signals import Signals
         from studio.window.worker_link import WorkerLink

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 from typing import Final
@@ -84,13 +83,15 @@ _SUBJECTS: Final[Mapping[str, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
 class SocketStyle:
     """How a socket of a type is drawn. A list has a double outline."""
 
-    color: QColor
-    shape: Shape
-    double: bool
+    __slots__ = ("color", "double", "shape")
+
+    def __init__(self, color: QColor, shape: Shape, *, double: bool) -> None:
+        self.color = color
+        self.shape = shape
+        self.double = double
 
 
 class Theme:
@@ -127,7 +128,7 @@ class Theme:
             name = _ALIKE.get(name, name)
             color = self._sockets.get(name, self._sockets["Any"])
             shape = Shape.DOT if name in ("Number", "Text") else _SHAPES.get(name, Shape.CIRCLE)
-            style = self._styles[type] = SocketStyle(color, shape, type.item is not None)
+            style = self._styles[type] = SocketStyle(color, shape, double=type.item is not None)
         return style
 
     def band(self, category: str, color: str = "") -> QColor:

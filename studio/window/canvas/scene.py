@@ -4,27 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt, Signal
 from PySide6.QtGui import QTransform
 from PySide6.QtWidgets import QGraphicsScene
 
-from studio.graph.edits import (
-    AddNodes,
-    AnyEdit,
-    Batch,
-    InSubgraph,
-    MoveNodes,
-    RemoveNodes,
-    ResetParameter,
-    SetFrame,
-    SetLinks,
-    SetNode,
-    SetNote,
-    SetParameter,
-    SetSubgraph,
-)
 from studio.graph.graph import Frame, FrameId, Graph, Node, NodeId, Note, NoteId, Socket, SubgraphId, subgraph_of
 from studio.graph.history import History
 from studio.graph.spec import Catalog, NodeSpec
@@ -38,6 +23,9 @@ from studio.window.canvas.placeholder import placeholder_spec
 from studio.window.canvas.status import Status
 from studio.window.canvas.wires import WireLayer
 from studio.window.theme import Theme
+
+if TYPE_CHECKING:
+    from studio.graph.edits import AnyEdit
 
 Thing: TypeAlias = NodeItem | FrameItem | NoteItem
 Key: TypeAlias = tuple[str, str]
@@ -340,13 +328,16 @@ class CanvasScene(QGraphicsScene):
         self.content_changed.emit()
 
     def _show(self, graph: Graph, edit: AnyEdit) -> None:
+        # Imported with the first edit: their classes take a while to make, and the first frame has none.
+        from studio.graph import edits as kinds
+
         match edit:
-            case MoveNodes(positions):
+            case kinds.MoveNodes(positions):
                 for id in positions:
                     self._move_node(id)
-            case SetParameter(id) | ResetParameter(id) | SetNode(id):
+            case kinds.SetParameter(id) | kinds.ResetParameter(id) | kinds.SetNode(id):
                 self._refresh_node(id)
-            case AddNodes(nodes, links):
+            case kinds.AddNodes(nodes, links):
                 touched = set()
                 for id in nodes:
                     if id in self.nodes:
@@ -357,17 +348,17 @@ class CanvasScene(QGraphicsScene):
                         touched.add(id)
                 touched |= self._sync_links(links, graph)
                 self._show_links(touched)
-            case RemoveNodes(ids):
+            case kinds.RemoveNodes(ids):
                 self._remove_nodes(ids, graph)
-            case SetLinks(links):
+            case kinds.SetLinks(links):
                 self._show_links(self._sync_links(links, graph))
-            case SetFrame(frame_id):
+            case kinds.SetFrame(frame_id):
                 self._show_frame(frame_id, graph.frames.get(frame_id))
-            case SetNote(note_id):
+            case kinds.SetNote(note_id):
                 self._show_note(note_id, graph.notes.get(note_id))
-            case SetSubgraph(subgraph) | InSubgraph(subgraph):
+            case kinds.SetSubgraph(subgraph) | kinds.InSubgraph(subgraph):
                 self._show_subgraph(subgraph)
-            case Batch(edits):
+            case kinds.Batch(edits):
                 for one in edits:
                     self._show(graph, one)
 

@@ -10,7 +10,6 @@ from PySide6.QtCore import QPoint, QPointF, QRectF, QSizeF, Qt, Signal
 from PySide6.QtGui import QPainter, QPen, QPixmap, QTransform
 from PySide6.QtWidgets import QFrame, QGraphicsView, QLabel, QWidget
 
-from studio.graph.edits import AnyEdit
 from studio.graph.errors import WirelightError
 from studio.graph.graph import Socket
 from studio.graph.history import History
@@ -40,6 +39,8 @@ if TYPE_CHECKING:
         QResizeEvent,
         QWheelEvent,
     )
+
+    from studio.graph.edits import AnyEdit
 
 _DOT_PITCH: Final = 24.0
 _TILE_DOTS: Final = 8

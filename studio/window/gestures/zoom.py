@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QPointF, Qt
-from PySide6.QtGui import QNativeGestureEvent
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QEvent
@@ -40,6 +39,8 @@ class Zoom:
 
     def pinch(self, event: QEvent) -> bool:
         """True where the event was a pinch."""
+        from PySide6.QtGui import QNativeGestureEvent  # not before the first frame
+
         if not isinstance(event, QNativeGestureEvent) or event.gestureType() != Qt.NativeGestureType.ZoomNativeGesture:
             return False
         self.by(1 + event.value(), event.position())

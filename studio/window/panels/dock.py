@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QToolButton, QWidget
+from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QWidget
 
 
 class PanelDock(QDockWidget):
@@ -29,6 +29,8 @@ class PanelDock(QDockWidget):
 
     def fill(self, panel: QWidget, header: QWidget | None = None) -> None:
         """Put the panel in, and what it wants in the header."""
+        from PySide6.QtWidgets import QToolButton  # not before the first frame
+
         old = self.widget()
         self.setWidget(panel)
         old.deleteLater()

@@ -6,11 +6,12 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QAction, QPainter, QPaintEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QMenuBar, QPushButton, QSizePolicy, QWidget
 
-from studio.app.actions import Menu
 from studio.window.theme import Theme, ui_font
 
 HEIGHT = 44
 _MOST_TITLE = 28
+_MENUS_WIDTH = 288
+"""Kept free for the menus, which come after the first frame."""
 
 
 class Mark(QWidget):
@@ -63,10 +64,8 @@ class TopBar(QWidget):
         self.words.setAccessibleName("Progress")
         self.words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.menus = QMenuBar()
-        for menu in Menu:
-            self.menus.addMenu(str(menu))
         self.menus.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Fixed)
-        self.menus.setMinimumWidth(self.menus.sizeHint().width())
+        self.menus.setMinimumWidth(_MENUS_WIDTH)
         left = QHBoxLayout()
         left.setSpacing(8)
         left.addWidget(self.mark)
