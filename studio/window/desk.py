@@ -7,28 +7,26 @@ from pathlib import Path
 from typing import Final
 
 from PySide6.QtCore import QObject, QPoint
-from PySide6.QtGui import QCursor, QImage, QPixmapCache
+from PySide6.QtGui import QCursor, QPixmapCache
 from PySide6.QtWidgets import QApplication, QMenu
 
 from studio.app.actions import Command, Menu, State
 from studio.app.document import Document
 from studio.app.keymap import Keymap
-from studio.app.runs import Order, Runs
+from studio.app.runs import Runs
 from studio.app.session import Session
 from studio.app.settings import Settings, change_settings
 from studio.app.settings import Theme as ThemeChoice
-from studio.app.supervisor import Supervisor, WorkerDied
-from studio.graph.check import Problem
+from studio.app.supervisor import Supervisor
 from studio.graph.edits import AnyEdit
 from studio.graph.errors import WirelightError
 from studio.graph.graph import Graph, NodeId, Point
 from studio.library.models import find_models
 from studio.library.places import Places
-from studio.protocol.messages import CatalogSent, Fetched
+from studio.protocol.messages import CatalogSent
 from studio.window.actions import Actions
 from studio.window.canvas.minimap import Minimap
 from studio.window.canvas.scene import CanvasScene
-from studio.window.canvas.status import State as NodeState
 from studio.window.canvas.view import CanvasView
 from studio.window.commands.edit import EditCommands
 from studio.window.commands.file import FileCommands
@@ -44,9 +42,11 @@ from studio.window.panels.inspector import Inspector
 from studio.window.panels.log import LogPanel
 from studio.window.panels.notices import Notices
 from studio.window.panels.queue import QueuePanel
-from studio.window.panels.viewer import Slot, Viewer
+from studio.window.panels.viewer import Viewer
 from studio.window.picker import Row
-from studio.window.progress import Progress, touched
+from studio.window.progress import Progress, outermost, touched
+from studio.window.run_display import RunDisplay
+from studio.window.slots import Slots
 from studio.window.templates import templates
 from studio.window.theme import Theme
 
@@ -71,7 +71,7 @@ class Desk(QObject):
         self.progress: Progress | None = None
         self._clip = False
         self._can_reopen = window.session.can_reopen
-        self._asked: dict[int, int] = {}
+        self.run_display: RunDisplay | None = None
         self._brought_forward: dict[str, tuple[str, ...]] = {}
         self._stop_listening: Callable[[], None] = lambda: None
         # Painted nodes are kept as pixmaps; Qt's own limit is a little below what a large screen shows.
@@ -87,6 +87,7 @@ class Desk(QObject):
         self.commands.fill(window.top.menus, self._extend_menu)
         window.top.bind(*(self.commands[one] for one in (Command.RUN, Command.CANCEL, Command.PAUSE, Command.RESUME)))
         self.viewer = Viewer(self.theme)
+        self._slots = Slots(self)
         self.inspector = Inspector(self.editing)
         self.log = LogPanel(self.theme)
         self.queue_panel = QueuePanel(self.theme)
@@ -153,11 +154,11 @@ class Desk(QObject):
         view.menu_asked.connect(self._graph.menu_at)
         view.refused.connect(self._graph.explain)
         view.error_asked.connect(self._show_error)
-        view.shown_asked.connect(lambda node: self._to_slot(NodeId(node), self.viewer.shown or 1))
+        view.shown_asked.connect(lambda node: self._slots.put(NodeId(node), self.viewer.shown or 1))
         view.rename_asked.connect(self._graph.rename_thing)
         view.split_asked.connect(self._graph.split_wire)
         view.files_dropped.connect(self.files.open_paths)
-        view.slot_asked.connect(self._press_number)
+        view.slot_asked.connect(self._slots.press)
         window.tabs.currentChanged.connect(self._choose_tab)
         window.tabs.tabCloseRequested.connect(self._close_tab)
         window.shown.connect(self._show_document)
@@ -165,7 +166,6 @@ class Desk(QObject):
         window.dressed.connect(self._show_theme)
         window.forgotten.connect(self._forget)
         window.closing.connect(self.close)
-        self.viewer.wanted.connect(self._fetch)
         QApplication.clipboard().dataChanged.connect(self._look_at_clipboard)
 
     def close(self) -> None:
@@ -260,86 +260,11 @@ class Desk(QObject):
     def connect_worker(self, supervisor: Supervisor, queue: Runs) -> Progress:
         """From now on there is a worker."""
         self.supervisor, self.queue = supervisor, queue
-        progress = self.progress = Progress(supervisor, queue, self)
-        progress.changed.connect(self._show_progress)
-        progress.status_changed.connect(self._show_status)
-        progress.live.connect(self.viewer.show_live)
-        progress.fetched.connect(self._show_fetched)
-        progress.finished.connect(self._show_end)
-        progress.refused.connect(self._show_refusal)
-        progress.logged.connect(self.log.add)
-        progress.catalog_sent.connect(self._show_catalog)
-        progress.worker_died.connect(self._tell_death)
-        self._show_progress()
-        return progress
-
-    def _show_status(self, document: str, node: str) -> None:
-        scene = self.window.scene_by_id(document)
-        if scene is not None and self.progress is not None:
-            scene.show_status(NodeId(node), self.progress.status(document, NodeId(node)))
-
-    def _show_progress(self) -> None:
-        progress, queue = self.progress, self.queue
-        if progress is None or queue is None:
-            return
-        waiting = len(queue.waiting())
-        parts = [progress.words, f"{waiting} waiting" if waiting else ""]
-        self.window.top.words.setText(" \u00b7 ".join(part for part in parts if part))
-        worker = progress.worker
-        about = [
-            f"Worker {worker.words}",
-            worker.device,
-            f"{worker.memory / 2**30:.1f} GB" if worker.ready and worker.memory else "",
-        ]
-        self.window.bottom.show_worker(" \u00b7 ".join(part for part in about if part), worker.mood)
-        if self.window.docks["queue"].isVisible():
-            self.queue_panel.show_queue(queue, progress.words)
-        self.window.refresh_soon()
-
-    def _show_end(self, order: Order, state: str) -> None:
-        if self.progress is None:
-            return
-        failed = [node for node, one in self.progress.statuses(order.document).items() if one.state is NodeState.FAILED]
-        if state == "failed" and failed:
-            status = self.progress.status(order.document, failed[0])
-            self.notices.tell(
-                f"{failed[0]}: {status.what} {status.mend}".strip(),
-                grave=True,
-                topic="run",
-                actions=(("Show", lambda: self._show_node(order.document, failed[0])),),
-            )
-        elif state == "failed":
-            self.notices.tell("The run failed. The log tells more.", grave=True, topic="run")
-        else:
-            self.notices.withdraw("run")
-        for number, slot in list(self.viewer.slots.items()):
-            if slot.document == order.document:
-                self._fetch(number)
-
-    def _show_refusal(self, order: Order, problems: tuple[object, ...]) -> None:
-        first = next((one for one in problems if isinstance(one, Problem)), None)
-        if first is None:
-            return
-        more = f" ({len(problems) - 1} more)" if len(problems) > 1 else ""
-        self.notices.tell(
-            f"The workflow cannot run yet. {first.where}: {first.what} {first.mend}{more}".strip(),
-            grave=True,
-            topic="run",
-            actions=(("Show", lambda: self._show_node(order.document, first.node)),),
-        )
-
-    def _show_node(self, document: str, node: str) -> None:
-        held = next((one for one in self.session.documents if one.id == document), None)
-        if held is not None and held is not self.document:
-            self.window.show_document(held)
-        key = ("node", node.partition("/")[0])
-        self.scene.select({key})
-        self.view.fit(self.scene.bounds_of({key}))
-
-    def _show_error(self, node: str) -> None:
-        item = self.scene.nodes.get(NodeId(node))
-        if item is not None:
-            show_error(self.window, item.title, item.status)
+        self.progress = Progress(supervisor, queue, self)
+        self.progress.catalog_sent.connect(self._show_catalog)
+        self.run_display = RunDisplay(self, self.progress, queue)
+        self._slots.connect_worker(self.progress)
+        return self.progress
 
     def _show_catalog(self, sent: CatalogSent) -> None:
         self.window.show_catalog(sent.catalog)
@@ -349,66 +274,30 @@ class Desk(QObject):
             self.notices.tell(f"The plugin {plugin} was left out. {why}", topic=f"plugin:{plugin}")
         self.window.refresh_soon()
 
-    def _tell_death(self, died: WorkerDied) -> None:
-        where = f" while '{died.node}' was running" if died.node else ""
-        self.notices.tell(
-            f"The worker ended{where}: {died.what} {died.mend} Your workflow is safe; another worker is starting.".replace(
-                "  ", " "
-            ),
-            grave=True,
-            topic="worker",
-            actions=(("Log", lambda: self.window.docks["log"].show()),),
-            seconds=30,
-        )
-
-    # The viewer
-
-    def _press_number(self, number: int) -> None:
-        chosen = self.scene.selected_nodes
-        if chosen:
-            self._to_slot(chosen[0], number)
-        else:
-            self.viewer.show_slot(number)
-
-    def _to_slot(self, node: NodeId, number: int) -> None:
-        spec = self.scene.spec(node)
-        if spec is None:
-            return
-        source = Slot(self.document.id, node, "", self.scene.nodes[node].title)
-        pictorial = [one.name for one in spec.outputs if one.type.name in ("Image", "Mask", "Video", "Latent")]
-        if pictorial or spec.outputs:
-            source.output = pictorial[0] if pictorial else spec.outputs[0].name
-        else:
-            feeding = next(
-                (out for one in spec.inputs if (out := self.scene.input_source(node, one.name)) is not None), None
-            )
-            if feeding is None:
-                return
-            source.node, source.output = feeding.node, feeding.name
-        self.window.docks["viewer"].show()
-        self.viewer.put(number, source)
-
-    def _fetch(self, number: int) -> None:
-        slot = self.viewer.slots.get(number)
-        if slot is None:
-            return
-        if self.supervisor is None:
-            slot.text = "The worker has not started yet."
-            self.viewer.fill(number, slot)
-            return
-        self._asked[self.supervisor.fetch(slot.node, slot.output, slot.index)] = number
-
-    def _show_fetched(self, request: int, answer: Fetched, image: object) -> None:
-        number = self._asked.pop(request, None)
-        slot = self.viewer.slots.get(number) if number is not None else None
-        if number is None or slot is None or slot.node != answer.node:
-            return
-        slot.image = image if isinstance(image, QImage) else None
-        slot.text = answer.text or f"'{slot.title}' has no result yet. Run the workflow."
-        slot.count = answer.count
-        self.viewer.fill(number, slot)
-
     # What the commands ask for
+
+    def show_node(self, document: str, node: str) -> None:
+        """Look at a node, of whichever document; of an inner one, at what holds it."""
+        held = next((one for one in self.session.documents if one.id == document), None)
+        if held is not None and held is not self.document:
+            self.window.show_document(held)
+        key = ("node", outermost(NodeId(node)))
+        self.scene.select({key})
+        self.view.fit(self.scene.bounds_of({key}))
+
+    def refresh_slots(self, document: str) -> None:
+        """Fetch anew what the viewer shows of a document."""
+        self._slots.refresh(document)
+
+    def show_progress(self) -> None:
+        """How far the run is, everywhere that tells it."""
+        if self.run_display is not None:
+            self.run_display.show_progress()
+
+    def _show_error(self, node: str) -> None:
+        item = self.scene.nodes.get(NodeId(node))
+        if item is not None:
+            show_error(self.window, item.title, item.status)
 
     def state(self) -> State:
         """What the actions want to know."""
@@ -441,8 +330,7 @@ class Desk(QObject):
     def toggle_dock(self, name: str) -> None:
         dock = self.window.docks[name]
         dock.setVisible(not dock.isVisible())
-        if name == "queue" and dock.isVisible() and self.progress is not None:
-            self.queue_panel.show_queue(self.queue, self.progress.words)
+        self.show_progress()
         self.window.refresh_soon()
 
     def choose_theme(self, choice: ThemeChoice) -> None:
@@ -457,7 +345,7 @@ class Desk(QObject):
             part.show_theme(self.theme)
         self.minimap.show_scene(self.scene)
         self.inspector.show_scene(self.scene)
-        self._show_progress()
+        self.show_progress()
 
     # Keeping up
 

@@ -72,6 +72,8 @@ class Progress(QObject):
         self.done = 0
         self.node: NodeId | None = None
         self.paused = False
+        self.last_document = ""
+        """That of the run that was started last: the worker holds its results."""
         self._supervisor = supervisor
         self._queue = queue
         self._held: dict[str, dict[NodeId, Status]] = {}
@@ -198,6 +200,7 @@ class Progress(QObject):
         if order is None:
             return
         self.planned, self.done, self.node, self.paused = planned, 0, None, False
+        self.last_document = order.document
         kept = {outermost(id) for id in cached}
         statuses = self.statuses(order.document)
         for node in [*statuses, *(id for id in kept if id not in statuses)]:

@@ -16,8 +16,8 @@ from studio.window.canvas.values import share, value_of, value_text
 from studio.window.theme import Theme, blend, ui_font
 
 if TYPE_CHECKING:
+    from studio.window.canvas.landing import Landing
     from studio.window.canvas.node_item import NodeItem
-    from studio.window.canvas.scene import Landing
 
 RADIUS: Final = 8.0
 FIELD_RADIUS: Final = 5.0

@@ -13,8 +13,9 @@ from PySide6.QtWidgets import QGraphicsScene
 from studio.graph.graph import Frame, FrameId, Graph, Node, NodeId, Note, NoteId, Socket, SubgraphId, subgraph_of
 from studio.graph.history import History
 from studio.graph.spec import Catalog, NodeSpec
-from studio.graph.types import ANY, Refusal, SocketType, refusal
+from studio.graph.types import ANY, Refusal, SocketType
 from studio.window.canvas.frame_item import FrameItem, NoteItem
+from studio.window.canvas.landing import Landing
 from studio.window.canvas.layout import Hit
 from studio.window.canvas.node_item import NodeItem
 from studio.window.canvas.overview import Overview
@@ -41,27 +42,6 @@ class Found:
 
     item: Thing
     hit: Hit | None = None
-
-
-class Landing:
-    """Where a wire that is held at one end may land. Asked socket by socket, while nodes are painted."""
-
-    def __init__(self, scene: CanvasScene, held: Socket, is_output: bool) -> None:
-        self.held = held
-        self.is_output = is_output
-        self._scene = scene
-        self._type = scene.type_of(held.node, held.name, is_output)
-        self._barred = scene.reachable(held.node, upstream=is_output)
-
-    def fits(self, id: NodeId, name: str, is_output: bool) -> bool:
-        """Whether the wire may land on this socket; true for the one it comes from."""
-        if id == self.held.node:
-            return name == self.held.name and is_output == self.is_output
-        if is_output == self.is_output or id in self._barred:
-            return False
-        other = self._scene.type_of(id, name, is_output)
-        pair = (self._type, other) if self.is_output else (other, self._type)
-        return refusal(*pair) is None
 
 
 class CanvasScene(QGraphicsScene):

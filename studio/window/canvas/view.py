@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QPoint, QPointF, QRectF, QSizeF, Qt, Signal
 from PySide6.QtGui import QPainter, QPen, QPixmap, QTransform
-from PySide6.QtWidgets import QFrame, QGraphicsView, QLabel, QWidget
+from PySide6.QtWidgets import QFrame, QGraphicsView, QWidget
 
 from studio.graph.errors import WirelightError
 from studio.graph.graph import Socket
@@ -20,6 +20,7 @@ from studio.window.canvas.frame_item import FrameItem, NoteItem
 from studio.window.canvas.layout import Part
 from studio.window.canvas.node_item import NodeItem
 from studio.window.canvas.overview import OVERVIEW_BELOW
+from studio.window.canvas.saying import Saying
 from studio.window.canvas.scene import CanvasScene
 from studio.window.gestures.gesture import Gesture, Pointer
 from studio.window.gestures.zoom import HIGHEST, LOWEST, Zoom
@@ -88,7 +89,7 @@ class CanvasView(QGraphicsView):
         # A viewport of our own: asked for Qt's, PySide would look through every kind of widget to find out what it is.
         self._port = QWidget()
         self.setViewport(self._port)
-        self._say = _Saying(self)
+        self._say = Saying(self._port)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -468,41 +469,6 @@ class CanvasView(QGraphicsView):
         before, now = event.oldSize(), event.size()
         if self._placed and before.isValid():
             self.pan((now.width() - before.width()) / 2, (now.height() - before.height()) / 2)
-
-
-class _Saying(QLabel):
-    """A sentence that follows the mouse."""
-
-    def __init__(self, view: CanvasView) -> None:
-        super().__init__(view.viewport())
-        self._view = view
-        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        self.setWordWrap(True)
-        self.setMaximumWidth(320)
-        self._theme: Theme | None = None
-        self.hide()
-
-    def show_theme(self, theme: Theme) -> None:
-        self._theme = theme
-        self.setStyleSheet(
-            f"background: {theme.hex('error_surface')}; color: {theme.hex('text')}; border: 1px solid {theme.hex('error')};"
-            "border-radius: 5px; padding: 5px 8px;"
-        )
-
-    def say(self, words: str, at: QPointF | None, theme: Theme) -> None:
-        if not words or at is None:
-            self.hide()
-            return
-        if theme is not self._theme:
-            self.show_theme(theme)
-        if words != self.text():
-            self.setText(words)
-        self.adjustSize()
-        room = self._view.viewport().size()
-        x = min(round(at.x()) + 16, room.width() - self.width() - 4)
-        y = min(round(at.y()) + 18, room.height() - self.height() - 4)
-        self.move(x, y)
-        self.show()
 
 
 def _size_of(item: FrameItem | NoteItem) -> QSizeF:
