@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QColor, QDropEvent
-from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QDialog, QFileDialog, QWidget
 from pytestqt.qtbot import QtBot
 
 from studio.app.actions import ACTIONS, Command
@@ -432,17 +432,31 @@ def test_another_theme_is_another_ground_and_is_kept(room: Room, choice: ThemeCh
 
 def test_everything_that_takes_the_focus_has_a_name(room: Room) -> None:
     room.scene.select({("node", "sampler")})
+    for name in ("log", "queue"):
+        room.window.docks[name].show()
+    room.qtbot.wait(20)
     nameless = []
     for widget in room.window.findChildren(QWidget):
-        if widget.focusPolicy() & Qt.FocusPolicy.TabFocus and widget.isVisible():
-            named = (
-                widget.accessibleName()
-                or getattr(widget, "text", lambda: "")()
-                or widget.metaObject().className().startswith("Q")
-            )
-            if not named:
-                nameless.append(widget)
+        if (
+            not widget.focusPolicy() & Qt.FocusPolicy.TabFocus
+            or not widget.isVisible()
+            or widget.objectName().startswith("qt_")
+        ):
+            continue
+        text = widget.text() if isinstance(widget, QAbstractButton) else ""
+        if not (widget.accessibleName() or any(letter.isalnum() for letter in text)):
+            nameless.append((type(widget).__name__, widget.objectName(), text))
     assert not nameless
+
+
+def test_a_number_does_not_show_another_documents_result(room: Room) -> None:
+    run = started_run(room)
+    room.say(RunFinished(run, "done", 1.0))
+    room.desk.commands[Command.NEW].trigger()
+    room.scene.select({("node", "decode")})
+    room.window.view.slot_asked.emit(1)
+    assert not any(isinstance(one, Fetch) for one in room.channel.sent)
+    assert "Run the workflow" in room.desk.viewer.picture.text
 
 
 def test_what_was_open_is_there_at_the_next_start(room: Room, qtbot: QtBot, qapp: QApplication) -> None:
