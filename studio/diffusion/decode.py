@@ -45,10 +45,10 @@ def encode(
 ) -> Tensor:
     """Picture (batch, H, W, 3) float32 in [0, 1] -> scaled latent (batch, channels, h, w) float32, on the VAE's device.
 
-    The mean of the VAE's posterior; with a CPU `generator`, a sample of it. Edges that are not a multiple of the VAE's factor are cut off
-    on the right and below. Raises ValueRefused for another shape, or a picture smaller than one latent pixel.
+    The mean of the VAE's posterior; with a CPU `generator`, a sample of it. Edges that are not a multiple of the VAE's factor and the
+    model's patch are cut off on the right and below. Raises ValueRefused for another shape, or a picture smaller than one patch.
     """
-    factor = vae.latents.factor
+    factor = vae.latents.factor * vae.latents.patch
     if picture.ndim != 4 or picture.shape[-1] != 3 or min(picture.shape[1:3]) < factor:
         raise ValueRefused(
             f"The picture has the shape {tuple(picture.shape)}; needed is (batch, height, width, 3), at least {factor} pixels an edge.",

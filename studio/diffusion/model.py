@@ -26,10 +26,13 @@ class LatentFormat:
     """Pixels along an edge for one latent pixel."""
     scaling: float = 1.0
     shift: float = 0.0
+    patch: int = 1
+    """Latent pixels along an edge that the network takes together: edges are multiples of it."""
 
     def shape(self, width: int, height: int, batch: int = 1) -> tuple[int, int, int, int]:
         """(batch, channels, height, width) of the latent for a picture of that size in pixels, rounded down."""
-        return batch, self.channels, height // self.factor, width // self.factor
+        height, width = (edge // (self.factor * self.patch) * self.patch for edge in (height, width))
+        return batch, self.channels, height, width
 
 
 @dataclass(frozen=True, slots=True, eq=False)

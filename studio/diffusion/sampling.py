@@ -119,6 +119,12 @@ def _check_latent(model: LoadedModel, latent: Tensor) -> None:
             socket="latent",
             mend="Make the latent with the VAE, or the empty latent, of the same checkpoint.",
         )
+    if any(edge % model.latents.patch for edge in latent.shape[2:]):
+        raise ValueRefused(
+            f"The latent is {tuple(latent.shape[2:])} large; this model takes multiples of {model.latents.patch}.",
+            socket="latent",
+            mend=f"Choose edges of the picture that are multiples of {model.latents.patch * model.latents.factor} pixels.",
+        )
     if max(latent.shape[2:]) > LARGEST_EDGE:
         raise ValueRefused(
             f"The latent is {tuple(latent.shape[2:])} large.",

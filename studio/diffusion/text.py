@@ -1,4 +1,4 @@
-"""Prompts to token ids and embeddings, for the CLIP text encoders."""
+"""Prompts to token ids and embeddings, for the text encoders of CLIP and T5."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ class Tokens:
     """Tokens of every prompt, markers included, before cutting."""
     cut: tuple[str, ...]
     """What was cut off, as text; "" where all fitted."""
+    mask: Tensor
+    """(prompts, window) int64: 1 for tokens, 0 for padding."""
 
     @property
     def window(self) -> int:
@@ -35,14 +37,14 @@ def window_of(tokenizer: Foreign, encoder: nn.Module) -> int:
     return min(int(tokenizer.model_max_length), int(config_of(encoder).max_position_embeddings))
 
 
-def tokenize(tokenizer: Foreign, encoder: nn.Module, prompts: Sequence[str]) -> Tokens:
-    """All prompts at once; what does not fit the window is cut off and reported."""
-    window = window_of(tokenizer, encoder)
+def tokenize(tokenizer: Foreign, encoder: nn.Module, prompts: Sequence[str], window: int | None = None) -> Tokens:
+    """All prompts at once; what does not fit the window, by default the encoder's own, is cut off and reported."""
+    window = window or window_of(tokenizer, encoder)
     whole: list[list[int]] = [tokenizer(prompt, truncation=False, verbose=False).input_ids for prompt in prompts]
     padded = tokenizer(list(prompts), padding="max_length", max_length=window, truncation=True, return_tensors="pt")
     # The last token of a cut prompt is the end marker, which replaces one of the prompt's own.
     cut = tuple(tokenizer.decode(ids[window - 1 : -1]).strip() if len(ids) > window else "" for ids in whole)
-    return Tokens(padded.input_ids, tuple(len(ids) for ids in whole), cut)
+    return Tokens(padded.input_ids, tuple(len(ids) for ids in whole), cut, padded.attention_mask)
 
 
 @torch.no_grad()
@@ -70,6 +72,22 @@ def clip_hidden(
         # transformers 5.6 took the inner `text_model` out of CLIPTextModel, not out of CLIPTextModelWithProjection.
         hidden = inner(encoder).final_layer_norm(hidden)
     return hidden, _pooled(output)
+
+
+@torch.no_grad()
+def t5_hidden(encoder: nn.Module, ids: Tensor, mask: Tensor | None = None) -> Tensor:
+    """(prompts, window, width) last hidden states of a T5 encoder; without a mask, padding is read like any token."""
+    device = device_of(encoder)
+    hidden: Tensor = encoder(ids.to(device), attention_mask=None if mask is None else mask.to(device))[0]
+    return hidden
+
+
+def no_layers_skipped(skip_layers: int) -> None:
+    """For families that have no CLIP hidden states to take earlier. Raises ValueRefused for anything but 0."""
+    if skip_layers:
+        raise ValueRefused(
+            "The text encoder of this family has no layers to skip.", socket="skip_layers", mend="Set it to 0."
+        )
 
 
 def inner(encoder: nn.Module) -> Foreign:

@@ -15,7 +15,15 @@ from diffusers import (
     UNet2DConditionModel,
 )
 from torch import nn
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+    T5Config,
+    T5EncoderModel,
+    T5Tokenizer,
+)
 
 from studio.diffusion.foreign import Foreign
 
@@ -56,6 +64,29 @@ def text_config(width: int = 32, layers: int = 3, **more: Foreign) -> CLIPTextCo
         projection_dim=width,
         **more,
     )
+
+
+def t5_tokenizer() -> T5Tokenizer:
+    """Letters, digits and two words, and T5's hundred sentinels."""
+    letters = [(letter, -4.0) for letter in "abcdefghijklmnopqrstuvwxyz0123456789"]
+    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -2.0), *letters, ("▁the", -3.0), ("▁cat", -3.5)]
+    sentinels = [(f"<extra_id_{place}>", 0.0) for place in range(99, -1, -1)]
+    return T5Tokenizer(vocab=[*pieces, *sentinels], model_max_length=512)
+
+
+def t5(width: int = 32) -> T5EncoderModel:
+    torch.manual_seed(4)
+    config = T5Config(
+        vocab_size=len(t5_tokenizer()),
+        d_model=width,
+        d_kv=8,
+        d_ff=37,
+        num_layers=2,
+        num_heads=4,
+        feed_forward_proj="gated-gelu",
+        tie_word_embeddings=False,
+    )
+    return T5EncoderModel(config).eval()
 
 
 def unet(width: int = 32, **more: Foreign) -> UNet2DConditionModel:

@@ -107,6 +107,33 @@ def clip_from_file(
     return _ready(model)
 
 
+def t5_from_file(
+    file: SingleFile,
+    weights: dict[str, torch.Tensor],
+    configs: Path,
+    component: str,
+    dtype: torch.dtype,
+) -> nn.Module:
+    """The T5 text encoder out of the tensors of a single file of Stable Diffusion 3. Raises ModelUnreadable."""
+    from diffusers.loaders import single_file_utils
+    from transformers import T5EncoderModel
+
+    convert: Foreign = single_file_utils.create_diffusers_t5_model_from_checkpoint
+
+    with _explained(file.path, component), _quiet():
+        model = convert(
+            T5EncoderModel,
+            dict(weights),
+            subfolder=component,
+            config=str(configs),
+            torch_dtype=dtype,
+            local_files_only=True,
+        )
+        model.tie_weights()
+    _check_complete(file.path, component, _unfilled(model), [])
+    return _ready(model)
+
+
 def _fill(files: list[Path], build: Callable[[], nn.Module], dtype: torch.dtype, component: str) -> nn.Module:
     """A model built empty and filled from pickles."""
     from accelerate import init_empty_weights

@@ -1,4 +1,4 @@
-"""CLIP tokenizers, and where to find their vocabulary.
+"""Tokenizers of CLIP and T5, and where to find their vocabulary.
 
 A tokenizer folder without a vocabulary loads without a word as a tokenizer of two tokens (transformers 5): every tokenizer is
 therefore checked against the text encoder that it is for.
@@ -17,22 +17,52 @@ from studio.graph.errors import ModelUnreadable
 
 _CLIP_REPOSITORY = "openai/clip-vit-large-patch14"
 _VOCABULARY = 49408
+_T5_ROWS = 128
+"""T5's embedding is padded to a multiple of 128 rows: 32128 for 32100 tokens."""
 
 
 def load_tokenizer(folder: Path, component: str, encoder: nn.Module) -> Foreign:
     """The CLIP tokenizer of a folder, for that text encoder. Raises ModelUnreadable where it is missing or of another vocabulary."""
     from transformers import CLIPTokenizer
 
+    return _checked(_load(folder, component, CLIPTokenizer), folder, component, encoder)
+
+
+def load_t5_tokenizer(folder: Path, component: str, encoder: nn.Module) -> Foreign:
+    """The T5 tokenizer of a folder, for that text encoder. Raises ModelUnreadable where it is missing or of another vocabulary."""
+    from transformers import T5Tokenizer
+
+    padded = int(config_of(encoder).vocab_size) % _T5_ROWS == 0
+    tokenizer = _load(folder, component, T5Tokenizer)
+    return _checked(tokenizer, folder, component, encoder, unused=_T5_ROWS - 1 if padded else 0)
+
+
+def find_t5_tokenizer(file: Path, given: Path | None, component: str, encoder: nn.Module) -> Foreign:
+    """The T5 tokenizer for a single file: in a folder named like the component, inside `given` or beside the file.
+
+    Raises ModelUnreadable where there is none.
+    """
+    for folder in (given / component if given is not None else None, file.parent / component):
+        if folder is not None and folder.is_dir():
+            return load_t5_tokenizer(folder, component, encoder)
+    raise ModelUnreadable(
+        file,
+        "The file holds a T5 text encoder, and its tokenizer was not found.",
+        field=component,
+        mend=f"Copy the folder '{component}' of the model's diffusers version beside the file.",
+    )
+
+
+def _load(folder: Path, component: str, kind: type[Foreign]) -> Foreign:
     try:
-        tokenizer = CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        return kind.from_pretrained(str(folder), local_files_only=True)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, ImportError) as error:
         raise ModelUnreadable(
             folder,
             f"The tokenizer cannot be loaded: {error}",
             field=component,
             mend="Copy the model folder again, whole.",
         ) from error
-    return _checked(tokenizer, folder, component, encoder)
 
 
 def find_tokenizer(file: Path, given: Path | None, encoder: nn.Module, pad: str | None = None) -> Foreign:
@@ -60,9 +90,10 @@ def find_tokenizer(file: Path, given: Path | None, encoder: nn.Module, pad: str 
     )
 
 
-def _checked(tokenizer: Foreign, path: Path, component: str, encoder: nn.Module) -> Foreign:
+def _checked(tokenizer: Foreign, path: Path, component: str, encoder: nn.Module, unused: int = 0) -> Foreign:
+    """`unused`: how many rows of the encoder's embedding may be there for nothing."""
     expected = int(config_of(encoder).vocab_size)
-    if len(tokenizer) != expected:
+    if not expected - unused <= len(tokenizer) <= expected:
         raise ModelUnreadable(
             path,
             f"The tokenizer knows {len(tokenizer)} tokens, its text encoder {expected}.",

@@ -1,0 +1,324 @@
+"""Stable Diffusion 3: equal to the pipeline bit for bit, with and without T5; found by its headers; through the nodes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import (
+    DiffusionPipeline,
+    FlowMatchEulerDiscreteScheduler,
+    SD3Transformer2DModel,
+    StableDiffusion3Pipeline,
+)
+from safetensors.torch import save_file
+from torch import Tensor
+from transformers import CLIPTextModelWithProjection
+
+from nodes.conditioning import encode_prompt
+from nodes.latent import decode_
+from nodes.model import LoadedCheckpoint, load
+from nodes.sample import sample_
+from studio.diffusion import schedules
+from studio.diffusion.decode import decode, encode
+from studio.diffusion.denoise import OneForward
+from studio.diffusion.family import families
+from studio.diffusion.foreign import Foreign
+from studio.diffusion.guidance import Guided
+from studio.diffusion.model import Checkpoint, Conditioned
+from studio.diffusion.noise import seeded_noise
+from studio.diffusion.noise_schedule import FlowSchedule
+from studio.diffusion.sampling import sample
+from studio.diffusion.weights.checkpoint import identify, load_checkpoint
+from studio.diffusion.weights.header import TensorInfo
+from studio.graph.errors import ModelUnreadable, ValueRefused
+from studio.resources import resource
+from studio.sdk import Latent
+from studio.sdk.testing import run_node
+from tests.diffusion import tiny
+from tests.diffusion.analytic import distance
+from tests.diffusion.conftest import FLOAT32
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:.*SwigPy.*:DeprecationWarning"),
+]
+
+PROMPTS = ("the cat on red", "a dog 42")
+NEGATIVE = "red red"
+
+
+def network(**more: Foreign) -> SD3Transformer2DModel:
+    torch.manual_seed(1)
+    config = {
+        "sample_size": 16,
+        "num_layers": 2,
+        "attention_head_dim": 8,
+        "num_attention_heads": 4,
+        "joint_attention_dim": 96,
+        "caption_projection_dim": 32,
+        "pooled_projection_dim": 32 + 48,
+        "pos_embed_max_size": 24,
+    }
+    return tiny.awake(SD3Transformer2DModel(**{**config, **more}))
+
+
+def pipeline(*, t5: bool = True, shift: float = 3.0) -> StableDiffusion3Pipeline:
+    torch.manual_seed(0)
+    return StableDiffusion3Pipeline(
+        transformer=network(),
+        vae=tiny.vae(1.5305, latent_channels=16, shift_factor=0.0609, use_quant_conv=False, use_post_quant_conv=False),
+        text_encoder=CLIPTextModelWithProjection(tiny.text_config(32)).eval(),
+        text_encoder_2=CLIPTextModelWithProjection(tiny.text_config(48, hidden_act="gelu")).eval(),
+        text_encoder_3=tiny.t5(96) if t5 else None,
+        tokenizer=tiny.tokenizer(),
+        tokenizer_2=tiny.tokenizer("!"),
+        tokenizer_3=tiny.t5_tokenizer() if t5 else None,
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=shift),
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.save(pipeline(), tmp_path_factory.mktemp("models") / "sd3")
+
+
+@pytest.fixture(scope="module")
+def small_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Without T5."""
+    return tiny.save(pipeline(t5=False), tmp_path_factory.mktemp("models") / "sd3")
+
+
+@pytest.fixture(scope="module")
+def sd3(folder: Path) -> Checkpoint:
+    return load_checkpoint(folder, FLOAT32)
+
+
+def opened(folder: Path) -> Foreign:
+    index = json.loads((folder / "model_index.json").read_text())
+    absent = {name: None for name, entry in index.items() if entry == [None, None]}
+    found = DiffusionPipeline.from_pretrained(folder, dtype=torch.float32, **absent)
+    found.set_progress_bar_config(disable=True)
+    found.vae.enable_slicing()
+    return found
+
+
+def theirs(found: Foreign, prompts: Sequence[str], steps: int, guidance: float) -> tuple[Tensor, Tensor]:
+    results = []
+    for kind in ("latent", "pt"):
+        generators = [torch.Generator().manual_seed(5 + i) for i in range(len(prompts))]
+        run = found(
+            list(prompts),
+            negative_prompt=[NEGATIVE] * len(prompts),
+            num_inference_steps=steps,
+            guidance_scale=guidance,
+            generator=generators,
+            width=24,
+            height=32,
+            output_type=kind,
+        )
+        results.append(run.images)
+    return results[0], results[1].permute(0, 2, 3, 1)
+
+
+def conditionings(checkpoint: Checkpoint, prompts: Sequence[str]) -> tuple[Conditioned, Conditioned]:
+    encoder = checkpoint.text_encoder
+    assert encoder is not None
+    positive, negative = (
+        encoder.family.encode(encoder, list(texts)).conditioned for texts in (prompts, [NEGATIVE] * len(prompts))
+    )
+    return positive, negative
+
+
+@pytest.mark.parametrize("which", ["folder", "small_folder"])
+def test_denoising_with_the_pipelines_own_scheduler_is_the_pipeline_bit_for_bit(
+    which: str, request: pytest.FixtureRequest
+) -> None:
+    path: Path = request.getfixturevalue(which)
+    checkpoint, found = load_checkpoint(path, FLOAT32), opened(path)
+    latent, picture = theirs(found, PROMPTS, 4, 6.0)
+    positive, negative = conditionings(checkpoint, PROMPTS)
+    model = checkpoint.model
+    guided = Guided(model, OneForward(model), positive, negative, 6.0)
+    steps = FlowMatchEulerDiscreteScheduler.from_config(found.scheduler.config)
+    steps.set_timesteps(4)
+    x = seeded_noise(5, model.latents.shape(24, 32, batch=2))
+    for time in steps.timesteps:
+        x = steps.step(guided.prediction(x, float(time)), time, x).prev_sample
+    assert torch.equal(x, latent)
+    assert checkpoint.vae is not None
+    assert torch.equal(decode(checkpoint.vae, x), picture)
+
+
+def test_our_own_run_is_the_pipeline_up_to_rounding(sd3: Checkpoint, folder: Path) -> None:
+    found = opened(folder)
+    latent, _ = theirs(found, PROMPTS[:1], 6, 4.0)
+    sigmas = tuple(float(sigma) for sigma in found.scheduler.sigmas)
+    positive, negative = conditionings(sd3, PROMPTS[:1])
+    empty = torch.zeros(sd3.model.latents.shape(24, 32))
+    *_, state = sample(sd3.model, positive, negative, empty, sigmas, guidance=4.0, seed=5)
+    assert distance(state.latent, latent) < 1e-5
+
+
+def test_the_schedule_has_the_shift_of_the_scheduler_config(sd3: Checkpoint) -> None:
+    assert sd3.model.noise == FlowSchedule(3.0)
+    assert schedules.sigmas("simple", sd3.model.noise, 2)[1] == pytest.approx(0.75)
+    config = {"use_dynamic_shifting": True, "base_shift": 0.5, "max_shift": 1.15}
+    assert FlowSchedule.from_config(config, 4096).shift == pytest.approx(2.718281828459045**1.15)
+    assert FlowSchedule.from_config({**config, "time_shift_type": "linear"}, 256).shift == 0.5
+
+
+@pytest.mark.parametrize("config", ["transformer", "transformer_35_medium", "transformer_35_large"])
+def test_full_size_networks_are_known_by_their_headers(config: str) -> None:
+    with torch.device("meta"):
+        found = SD3Transformer2DModel.from_config(
+            json.loads(resource("families", "sd3", config, "config.json").read_text())
+        )
+    tensors = {name: TensorInfo("F16", tuple(tensor.shape)) for name, tensor in found.state_dict().items()}
+    claims = [claim for family in families().values() if (claim := family.detect(tensors))]
+    assert [(claim.family, claim.variant, claim.layout) for claim in claims] == [("sd3", "", "diffusers")]
+
+
+def test_a_folder_is_identified_and_has_the_size_it_was_trained_at(sd3: Checkpoint, folder: Path) -> None:
+    assert identify(folder).detected.family == "sd3"
+    assert sd3.model.size == (32, 32)
+    assert sd3.model.latents.patch == 2
+    assert sd3.text_encoder is not None
+    assert len(sd3.text_encoder.encoders) == 3
+
+
+def original(found: Foreign) -> dict[str, Tensor]:
+    """The network as Stability's own file has it: query, key and value in one, blocks of a context half and a picture half."""
+    weights: dict[str, Tensor] = found.transformer.state_dict()
+    names = {
+        "pos_embed.pos_embed": "pos_embed",
+        "pos_embed.proj": "x_embedder.proj",
+        "time_text_embed.timestep_embedder.linear_1": "t_embedder.mlp.0",
+        "time_text_embed.timestep_embedder.linear_2": "t_embedder.mlp.2",
+        "time_text_embed.text_embedder.linear_1": "y_embedder.mlp.0",
+        "time_text_embed.text_embedder.linear_2": "y_embedder.mlp.2",
+        "context_embedder": "context_embedder",
+        "proj_out": "final_layer.linear",
+        "norm_out.linear": "final_layer.adaLN_modulation.1",
+    }
+    parts = {
+        "norm1.linear": "x_block.adaLN_modulation.1",
+        "norm1_context.linear": "context_block.adaLN_modulation.1",
+        "ff.net.0.proj": "x_block.mlp.fc1",
+        "ff.net.2": "x_block.mlp.fc2",
+        "ff_context.net.0.proj": "context_block.mlp.fc1",
+        "ff_context.net.2": "context_block.mlp.fc2",
+        "attn.to_out.0": "x_block.attn.proj",
+        "attn.to_add_out": "context_block.attn.proj",
+    }
+    renamed: dict[str, Tensor] = {}
+    layers = found.transformer.config.num_layers
+    for name, tensor in weights.items():
+        stem = name if name.endswith("pos_embed") else name.rpartition(".")[0]
+        kind = name.removeprefix(stem)
+        swap = "norm_out" in name or f"transformer_blocks.{layers - 1}.norm1_context" in name
+        value = torch.cat(tensor.chunk(2)[::-1]) if swap else tensor
+        if stem in names:
+            renamed[names[stem] + kind] = value
+            continue
+        _, block, part = stem.split(".", 2)
+        if part in parts:
+            renamed[f"joint_blocks.{block}.{parts[part]}{kind}"] = value
+    for block in range(layers):
+        for half, projections in (
+            ("x_block", ("to_q", "to_k", "to_v")),
+            ("context_block", ("add_q_proj", "add_k_proj", "add_v_proj")),
+        ):
+            for kind in ("weight", "bias"):
+                rows = [weights[f"transformer_blocks.{block}.attn.{name}.{kind}"] for name in projections]
+                renamed[f"joint_blocks.{block}.{half}.attn.qkv.{kind}"] = torch.cat(rows)
+    return {f"model.diffusion_model.{name}": tensor.contiguous() for name, tensor in renamed.items()}
+
+
+def test_a_single_file_of_the_network_is_the_folders_network(sd3: Checkpoint, folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "sd3.safetensors"
+    save_file(original(pipeline()), file)
+    assert identify(file).detected.layout == "ldm"
+    loaded = load_checkpoint(file, FLOAT32, config=folder)
+    saved = sd3.model.network.state_dict()
+    assert all(torch.equal(tensor, saved[name]) for name, tensor in loaded.model.network.state_dict().items())
+    assert (loaded.text_encoder, loaded.vae) == (None, None)
+    assert loaded.model.latents == sd3.model.latents
+
+
+def test_a_whole_single_file_is_the_folder(sd3: Checkpoint, folder: Path, tmp_path: Path) -> None:
+    from tests.diffusion import original as layouts
+
+    made = pipeline()
+    weights = original(made) | layouts.vae(made.vae.state_dict(), 2)
+    for part, prefix in ((made.text_encoder, "clip_l"), (made.text_encoder_2, "clip_g")):
+        weights |= {f"text_encoders.{prefix}.transformer.{k}": v for k, v in part.state_dict().items()}
+    weights |= {f"text_encoders.t5xxl.transformer.{k}": v for k, v in made.text_encoder_3.state_dict().items()}
+    file = tmp_path / "sd3.safetensors"
+    # Stability's files have no projection for the smaller CLIP; it is the identity there.
+    weights.pop("text_encoders.clip_l.transformer.text_projection.weight")
+    save_file({name: tensor.clone().contiguous() for name, tensor in weights.items()}, file)
+    loaded = load_checkpoint(file, FLOAT32, config=folder, tokenizer=folder / "tokenizer")
+    assert loaded.text_encoder is not None
+    assert sd3.text_encoder is not None
+    pairs = list(zip(loaded.text_encoder.encoders, sd3.text_encoder.encoders, strict=True))
+    for mine, other in pairs:
+        saved = other.state_dict()
+        for name, tensor in mine.state_dict().items():
+            assert torch.equal(tensor, saved[name]) or (mine is pairs[0][0] and name == "text_projection.weight")
+    assert loaded.vae is not None
+
+
+def test_a_missing_t5_tokenizer_is_named(folder: Path, tmp_path: Path) -> None:
+    import shutil
+
+    copy = Path(shutil.copytree(folder, tmp_path / "model"))
+    for file in (copy / "tokenizer_3").iterdir():
+        if file.name != "tokenizer_config.json":
+            file.unlink()
+    with pytest.raises(ModelUnreadable) as caught:
+        load_checkpoint(copy, FLOAT32)
+    assert caught.value.field == "tokenizer_3"
+
+
+def test_what_does_not_fit_is_refused(sd3: Checkpoint) -> None:
+    positive, negative = conditionings(sd3, PROMPTS[:1])
+    for edges, socket in (((5, 8), "latent"), ((64, 8), "latent")):
+        with pytest.raises(ValueRefused) as caught:
+            list(sample(sd3.model, positive, negative, torch.zeros(1, 16, *edges), (1.0, 0.0), guidance=4.0))
+        assert caught.value.socket == socket
+    plain = Conditioned(torch.zeros(1, 4, 96))
+    with pytest.raises(ValueRefused) as caught:
+        list(sample(sd3.model, plain, None, torch.zeros(1, 16, 8, 8), (1.0, 0.0), guidance=1.0))
+    assert caught.value.socket == "positive"
+
+
+def test_pictures_are_cut_to_what_the_network_takes(sd3: Checkpoint) -> None:
+    assert sd3.vae is not None
+    assert encode(sd3.vae, torch.rand(1, 19, 23, 3)).shape == (1, 16, 8, 10)
+    assert sd3.model.latents.shape(23, 19) == (1, 16, 8, 10)
+
+
+def test_the_nodes_make_a_picture(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("studio.library.models.resolve", lambda model, kind: folder)
+    monkeypatch.setattr("studio.library.models.content_hash", lambda path: "sd3")
+    parts = LoadedCheckpoint(*run_node(load, model="sd3", precision="float32"))
+    assert {part.family for part in parts} == {"sd3"}
+    words = [run_node(encode_prompt, text_encoder=parts.text_encoder, text=text) for text in ("the cat", "")]
+    latent = run_node(
+        sample_,
+        model=parts.model,
+        positive=words[0],
+        negative=words[1],
+        latent=Latent.empty(32, 24),
+        steps=3,
+        sampler="euler",
+        schedule="simple",
+        seed=1,
+    )
+    image = run_node(decode_, latent=latent, vae=parts.vae)
+    assert image.pixels.shape == (1, 24, 32, 3)
+    assert image.pixels.std() > 0
