@@ -445,7 +445,7 @@ def test_everything_that_takes_the_focus_has_a_name(room: Room) -> None:
             continue
         text = widget.text() if isinstance(widget, QAbstractButton) else ""
         if not (widget.accessibleName() or any(letter.isalnum() for letter in text)):
-            nameless.append((type(widget).__name__, widget.objectName(), text))
+            nameless.append((type(widget).__name__, type(widget.parent()).__name__, text))
     assert not nameless
 
 

@@ -89,6 +89,7 @@ class CanvasView(QGraphicsView):
         # A viewport of our own: asked for Qt's, PySide would look through every kind of widget to find out what it is.
         self._port = QWidget()
         self.setViewport(self._port)
+        self._port.setAccessibleName("Canvas")
         self._say = Saying(self._port)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
