@@ -1,0 +1,162 @@
+"""Flux.1 (Black Forest Labs 2024): dev, and schnell, which is distilled to a few steps.
+
+A transformer over T5's tokens and 2 x 2 patches of the latent, trained with flow matching. CLIP's pooled output conditions the network
+as a whole. dev takes guidance as an input; schnell is not guided (guidance 1). Their shared paper is that of Stable Diffusion 3
+(Esser et al. 2024, arXiv:2403.03206); sigmas are shifted as for a picture of the size that the model was trained at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from studio.diffusion.device import Dtypes
+from studio.diffusion.families.sd1 import check_prompts, kl_latents
+from studio.diffusion.family import Detected, Encoded, Family
+from studio.diffusion.foreign import Foreign, config_of
+from studio.diffusion.model import Checkpoint, Conditioned, LatentFormat, LoadedModel, LoadedTextEncoder, LoadedVAE
+from studio.diffusion.noise_schedule import FlowSchedule
+from studio.diffusion.prediction import Prediction
+from studio.diffusion.preview import ProjectionOf
+from studio.diffusion.text import clip_hidden, no_layers_skipped, t5_hidden, tokenize
+from studio.diffusion.weights.components import load_clip, load_network, network_from_file
+from studio.diffusion.weights.folder import ModelFolder, read_json
+from studio.diffusion.weights.header import TensorInfo
+from studio.diffusion.weights.single_file import SingleFile
+from studio.diffusion.weights.tokenizers import load_t5_tokenizer, load_tokenizer
+from studio.graph.errors import ValueRefused
+from studio.resources import resource
+
+T5_WINDOW = 512
+EDGE = 128
+"""Latent pixels along an edge of the pictures that the models were trained at."""
+PATCH = 2
+VARIANTS = {384: "fill", 128: "control"}
+"""By the numbers in a patch of the input; `control` takes an edge or depth picture."""
+_ORIGINAL = "model.diffusion_model."
+
+
+class Flux(Family):
+    """Flux.1 dev and schnell. Files that hold the network alone are read in both layouts; Kontext looks like dev, and runs as dev does."""
+
+    name: ClassVar[str] = "flux"
+    title: ClassVar[str] = "Flux.1"
+
+    def detect(self, tensors: Mapping[str, TensorInfo]) -> Detected | None:
+        diffusers = ("single_transformer_blocks.0.attn.norm_q.weight", "time_text_embed.text_embedder.linear_1.weight")
+        layouts = [("", "x_embedder.weight", diffusers, "time_text_embed.guidance_embedder.", "diffusers")]
+        for prefix in ("", _ORIGINAL):
+            parts = ("double_blocks.0.img_attn.norm.key_norm.scale", "vector_in.in_layer.weight")
+            layouts.append((prefix, "img_in.weight", parts, "guidance_in.", "ldm"))
+        for prefix, entry, parts, guidance, layout in layouts:
+            first = tensors.get(prefix + entry)
+            if first is not None and all(prefix + part in tensors for part in parts):
+                guided = any(name.startswith(prefix + guidance) for name in tensors)
+                return Detected(self.name, VARIANTS.get(first.shape[1], "" if guided else "schnell"), layout)
+        return None
+
+    def load_folder(self, folder: ModelFolder, dtypes: Dtypes) -> Checkpoint:
+        import diffusers
+        import transformers
+
+        network = load_network(folder, "transformer", diffusers.FluxTransformer2DModel, dtypes.network)
+        vae = load_network(folder, "vae", diffusers.AutoencoderKL, dtypes.vae)
+        clip = load_clip(folder, "text_encoder", transformers.CLIPTextModel, dtypes.text_encoder)
+        t5 = load_clip(folder, "text_encoder_2", transformers.T5EncoderModel, dtypes.text_encoder)
+        tokenizers = (
+            load_tokenizer(folder.component("tokenizer"), "tokenizer", clip),
+            load_t5_tokenizer(folder.component("tokenizer_2"), "tokenizer_2", t5),
+        )
+        latents = kl_latents(vae)
+        latents = LatentFormat(latents.channels, latents.factor, latents.scaling, latents.shift, PATCH)
+        loaded = LoadedVAE(self, vae, latents)
+        model = self._model(network, folder.config("scheduler", "scheduler_config.json"), latents, loaded)
+        return Checkpoint(model, LoadedTextEncoder(self, tokenizers, (clip, t5)), loaded)
+
+    def load_file(self, file: SingleFile, dtypes: Dtypes) -> Checkpoint:
+        """The network alone: files of Flux hold nothing else."""
+        import diffusers
+
+        configs = file.config or resource("families", self.name)
+        found = self.detect(file.tensors)
+        suffix = "_schnell" if found is not None and found.variant == "schnell" and file.config is None else ""
+        kind = diffusers.FluxTransformer2DModel
+        network = network_from_file(file, file.weights(), configs, f"transformer{suffix}", kind, dtypes.network)
+        schedule = read_json(configs / f"scheduler{suffix}" / "scheduler_config.json", "scheduler")
+        vae = read_json(configs / "vae" / "config.json", "vae")
+        latents = LatentFormat(
+            int(vae["latent_channels"]),
+            2 ** (len(vae["block_out_channels"]) - 1),
+            float(vae["scaling_factor"]),
+            float(vae["shift_factor"]),
+            PATCH,
+        )
+        return Checkpoint(self._model(network, schedule, latents, None), None, None)
+
+    def _model(
+        self, network: nn.Module, schedule: Mapping[str, Foreign], latents: LatentFormat, vae: LoadedVAE | None
+    ) -> LoadedModel:
+        return LoadedModel(
+            self,
+            network,
+            Prediction.FLOW,
+            FlowSchedule.from_config(schedule, (EDGE // PATCH) ** 2),
+            latents,
+            (EDGE * latents.factor, EDGE * latents.factor),
+            ProjectionOf(vae) if vae is not None else lambda: None,
+        )
+
+    def encode(self, encoder: LoadedTextEncoder, prompts: Sequence[str], skip_layers: int = 0) -> Encoded:
+        check_prompts(prompts)
+        no_layers_skipped(skip_layers)
+        clip, t5 = encoder.encoders
+        _, pooled = clip_hidden(clip, tokenize(encoder.tokenizers[0], clip, prompts).ids)
+        tokens = tokenize(encoder.tokenizers[1], t5, prompts, T5_WINDOW)
+        return Encoded(Conditioned(t5_hidden(t5, tokens.ids), pooled), tokens.counts, tokens.window, tokens.cut)
+
+    def takes_guidance(self, model: LoadedModel) -> bool:
+        return bool(config_of(model.network).guidance_embeds)
+
+    def call(
+        self, model: LoadedModel, x: Tensor, time: float, conditioned: Conditioned, guidance: float | None
+    ) -> Tensor:
+        network, embeds = model.network, conditioned.embeds
+        config = config_of(network)
+        batch, channels, height, width = x.shape
+        if channels * PATCH**2 != config.in_channels:
+            raise ValueRefused(
+                f"This network takes {config.in_channels} numbers a patch, the latent has {channels * PATCH**2}.",
+                socket="model",
+                mend="Choose a plain text-to-image model.",
+            )
+        if conditioned.pooled is None or embeds.shape[-1] != config.joint_attention_dim:
+            raise ValueRefused(
+                f"This conditioning ({embeds.shape[-1]} wide) is not one of a Flux text encoder.",
+                socket="positive",
+                mend="Encode the prompts with the text encoder of a Flux folder.",
+            )
+        rows, columns = height // PATCH, width // PATCH
+        patches = x.to(embeds.dtype).view(batch, channels, rows, PATCH, columns, PATCH).permute(0, 2, 4, 1, 3, 5)
+        # Float32 in every number format: bfloat16 counts no further than 256.
+        places = torch.zeros(rows, columns, 3, device=x.device)
+        places[..., 1] += torch.arange(rows, device=x.device)[:, None]
+        places[..., 2] += torch.arange(columns, device=x.device)[None, :]
+        strength = None if guidance is None else torch.full((batch,), guidance, dtype=torch.float32, device=x.device)
+        output: Tensor = network(
+            hidden_states=patches.reshape(batch, rows * columns, config.in_channels),
+            timestep=torch.full((batch,), time, dtype=torch.float32, device=x.device) / 1000,
+            guidance=strength,
+            pooled_projections=conditioned.pooled,
+            encoder_hidden_states=embeds,
+            txt_ids=torch.zeros(embeds.shape[1], 3, device=x.device),
+            img_ids=places.reshape(rows * columns, 3),
+            return_dict=False,
+        )[0]
+        output = output.float().view(batch, rows, columns, channels, PATCH, PATCH).permute(0, 3, 1, 4, 2, 5)
+        return output.reshape(batch, channels, height, width)
+
+
+FAMILY = Flux()

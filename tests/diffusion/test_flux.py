@@ -1,0 +1,202 @@
+"""Flux.1: equal to the pipeline bit for bit, dev and schnell; found by its headers; network files."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import DiffusionPipeline, FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+from safetensors.torch import save_file
+from torch import Tensor
+from transformers import CLIPTextModel
+
+from studio.diffusion import schedules
+from studio.diffusion.decode import decode
+from studio.diffusion.family import families
+from studio.diffusion.foreign import Foreign
+from studio.diffusion.model import Checkpoint, Conditioned
+from studio.diffusion.noise import seeded_noise
+from studio.diffusion.noise_schedule import FlowSchedule
+from studio.diffusion.sampling import make_denoiser, sample
+from studio.diffusion.weights.checkpoint import identify, load_checkpoint
+from studio.diffusion.weights.header import TensorInfo
+from studio.graph.errors import ValueRefused
+from studio.resources import resource
+from tests.diffusion import tiny
+from tests.diffusion.analytic import distance
+from tests.diffusion.conftest import FLOAT32
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:.*SwigPy.*:DeprecationWarning"),
+]
+
+PROMPTS = ("the cat on red", "a dog 42")
+DYNAMIC = {"shift": 3.0, "use_dynamic_shifting": True}
+
+
+def network(*, guided: bool = True) -> FluxTransformer2DModel:
+    torch.manual_seed(1)
+    return tiny.awake(
+        FluxTransformer2DModel(
+            patch_size=1,
+            in_channels=64,
+            num_layers=2,
+            num_single_layers=2,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            joint_attention_dim=32,
+            pooled_projection_dim=32,
+            guidance_embeds=guided,
+            axes_dims_rope=(4, 4, 8),
+        )
+    )
+
+
+def pipeline(*, guided: bool = True) -> FluxPipeline:
+    torch.manual_seed(0)
+    return FluxPipeline(
+        transformer=network(guided=guided),
+        vae=tiny.vae(0.3611, latent_channels=16, shift_factor=0.1159, use_quant_conv=False, use_post_quant_conv=False),
+        text_encoder=CLIPTextModel(tiny.text_config(32)).eval(),
+        text_encoder_2=tiny.t5(32),
+        tokenizer=tiny.tokenizer(),
+        tokenizer_2=tiny.t5_tokenizer(),
+        scheduler=FlowMatchEulerDiscreteScheduler(**(DYNAMIC if guided else {"shift": 1.0})),
+    )
+
+
+@pytest.fixture(scope="module")
+def dev(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.save(pipeline(), tmp_path_factory.mktemp("models") / "flux")
+
+
+@pytest.fixture(scope="module")
+def schnell(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.save(pipeline(guided=False), tmp_path_factory.mktemp("models") / "flux")
+
+
+def theirs(folder: Path, prompts: Sequence[str], steps: int, guidance: float) -> tuple[Tensor, Tensor, Foreign]:
+    """(latent in our layout, picture, the scheduler as the run left it)."""
+    found = DiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
+    found.set_progress_bar_config(disable=True)
+    found.vae.enable_slicing()
+    results = []
+    for kind in ("latent", "pt"):
+        generators = [torch.Generator().manual_seed(5 + i) for i in range(len(prompts))]
+        run = found(
+            list(prompts),
+            num_inference_steps=steps,
+            guidance_scale=guidance,
+            generator=generators,
+            width=24,
+            height=32,
+            output_type=kind,
+        )
+        results.append(run.images)
+    latent = found._unpack_latents(results[0], 32, 24, found.vae_scale_factor)
+    return latent, results[1].permute(0, 2, 3, 1), found.scheduler
+
+
+def encoded(checkpoint: Checkpoint, prompts: Sequence[str]) -> Conditioned:
+    assert checkpoint.text_encoder is not None
+    return checkpoint.text_encoder.family.encode(checkpoint.text_encoder, list(prompts)).conditioned
+
+
+@pytest.mark.parametrize(("which", "guidance"), [("dev", 3.5), ("dev", 1.0), ("schnell", 1.0)])
+def test_denoising_with_the_pipelines_own_scheduler_is_the_pipeline_bit_for_bit(
+    which: str, guidance: float, request: pytest.FixtureRequest
+) -> None:
+    path: Path = request.getfixturevalue(which)
+    checkpoint = load_checkpoint(path, FLOAT32)
+    latent, picture, steps = theirs(path, PROMPTS, 4, guidance)
+    model = checkpoint.model
+    guided = make_denoiser(model, encoded(checkpoint, PROMPTS), None, guidance)
+    steps._step_index = None
+    x = seeded_noise(5, model.latents.shape(24, 32, batch=2))
+    for time in steps.timesteps:
+        x = steps.step(guided.prediction(x, float(time)), time, x).prev_sample
+    assert torch.equal(x, latent)
+    assert checkpoint.vae is not None
+    assert torch.equal(decode(checkpoint.vae, x), picture)
+
+
+def test_our_own_run_is_the_pipeline_up_to_rounding(dev: Path) -> None:
+    checkpoint = load_checkpoint(dev, FLOAT32)
+    latent, _, scheduler = theirs(dev, PROMPTS[:1], 6, 4.0)
+    sigmas = tuple(float(sigma) for sigma in scheduler.sigmas)
+    empty = torch.zeros(checkpoint.model.latents.shape(24, 32))
+    *_, state = sample(checkpoint.model, encoded(checkpoint, PROMPTS[:1]), None, empty, sigmas, guidance=4.0, seed=5)
+    assert distance(state.latent, latent) < 1e-5
+
+
+def test_sigmas_are_the_pipelines_at_the_size_the_model_was_trained_at(dev: Path, schnell: Path) -> None:
+    model = load_checkpoint(dev, FLOAT32).model
+    assert model.noise == FlowSchedule(math.exp(1.15))
+    scheduler = FlowMatchEulerDiscreteScheduler(**DYNAMIC)
+    scheduler.set_timesteps(sigmas=np.linspace(1.0, 1 / 20, 20), mu=1.15)
+    ours = schedules.sigmas("simple", model.noise, 20)
+    assert np.allclose(ours, scheduler.sigmas, rtol=1e-5)
+    assert load_checkpoint(schnell, FLOAT32).model.noise == FlowSchedule(1.0)
+
+
+def test_schnell_without_a_negative_wants_guidance_1(schnell: Path) -> None:
+    checkpoint = load_checkpoint(schnell, FLOAT32)
+    empty = torch.zeros(checkpoint.model.latents.shape(24, 32))
+    with pytest.raises(ValueRefused) as caught:
+        sample(checkpoint.model, encoded(checkpoint, ["a"]), None, empty, (1.0, 0.0), guidance=3.5)
+    assert caught.value.socket == "negative"
+
+
+@pytest.mark.parametrize(
+    ("config", "channels", "variant"),
+    [("transformer", 64, ""), ("transformer_schnell", 64, "schnell"), ("transformer", 384, "fill")],
+)
+def test_full_size_networks_are_known_by_their_headers(config: str, channels: int, variant: str) -> None:
+    stated = json.loads(resource("families", "flux", config, "config.json").read_text())
+    with torch.device("meta"):
+        found = FluxTransformer2DModel.from_config({**stated, "in_channels": channels})
+    names = {name: TensorInfo("BF16", tuple(tensor.shape)) for name, tensor in found.state_dict().items()}
+    original = {
+        "img_in.weight": TensorInfo("BF16", (3072, channels)),
+        "vector_in.in_layer.weight": TensorInfo("BF16", (3072, 768)),
+        "double_blocks.0.img_attn.norm.key_norm.scale": TensorInfo("BF16", (128,)),
+    }
+    if stated["guidance_embeds"]:
+        original["guidance_in.in_layer.weight"] = TensorInfo("BF16", (3072, 256))
+    prefixed = {f"model.diffusion_model.{name}": info for name, info in original.items()}
+    for tensors, layout in ((names, "diffusers"), (original, "ldm"), (prefixed, "ldm")):
+        claims = [claim for family in families().values() if (claim := family.detect(tensors))]
+        assert [(claim.family, claim.variant, claim.layout) for claim in claims] == [("flux", variant, layout)]
+
+
+def test_a_file_of_the_network_alone_is_the_folders_network(dev: Path, tmp_path: Path) -> None:
+    file = tmp_path / "flux.safetensors"
+    save_file(network().state_dict(), file)
+    assert identify(file).kind == "file"
+    loaded, whole = load_checkpoint(file, FLOAT32, config=dev), load_checkpoint(dev, FLOAT32)
+    saved = whole.model.network.state_dict()
+    assert all(torch.equal(tensor, saved[name]) for name, tensor in loaded.model.network.state_dict().items())
+    assert (loaded.text_encoder, loaded.vae) == (None, None)
+    assert (loaded.model.latents, loaded.model.noise) == (whole.model.latents, whole.model.noise)
+
+
+def test_what_does_not_fit_is_refused(dev: Path) -> None:
+    checkpoint = load_checkpoint(dev, FLOAT32)
+    positive = encoded(checkpoint, ["a"])
+    assert checkpoint.text_encoder is not None
+    with pytest.raises(ValueRefused) as caught:
+        checkpoint.model.family.encode(checkpoint.text_encoder, ["a"], skip_layers=1)
+    assert caught.value.socket == "skip_layers"
+    with pytest.raises(ValueRefused) as caught:
+        sample(checkpoint.model, positive, None, torch.zeros(1, 16, 5, 8), (1.0, 0.0))
+    assert caught.value.socket == "latent"
+    other = Conditioned(torch.zeros(1, 4, 48), positive.pooled)
+    with pytest.raises(ValueRefused) as caught:
+        list(sample(checkpoint.model, other, None, torch.zeros(1, 16, 8, 8), (1.0, 0.0)))
+    assert caught.value.socket == "positive"
