@@ -28,6 +28,7 @@ class RunCommands:
     def _start(self, wanted: Collection[NodeId]) -> None:
         desk = self._desk
         desk.editing.close()
+        desk.notices.withdraw("run")
         if desk.queue is None:
             return
         document = desk.document
