@@ -54,7 +54,7 @@ def grid_graph(count: int) -> tuple[Graph, NodeId]:
                 links[Socket(ids[at], name)] = Socket(ids[other], "out")
     middle = (across // 2) * across + across // 2
     hub = ids[min(middle, count - 1)]
-    near = [ids[(middle + shift) % count] for shift in range(-300, 300) if 0 < abs(shift)]
+    near = [ids[(middle + shift) % count] for shift in range(-300, 300) if shift]
     for id in draw.sample(near, HUB_WIRES) if len(near) >= HUB_WIRES else near:
         if id != hub:
             links[Socket(id, "c")] = Socket(hub, "out")
@@ -103,6 +103,11 @@ def resident_mb() -> float:
     return 0.0
 
 
+def show(view: QGraphicsView) -> None:
+    view.show()
+    QApplication.processEvents()
+
+
 def measure_ours(count: int) -> dict[str, float]:
     from studio.window.canvas.scene import CanvasScene
     from studio.window.canvas.status import State, Status
@@ -118,11 +123,8 @@ def measure_ours(count: int) -> dict[str, float]:
     scene = made[0]
     view = CanvasView(scene)
     view.resize(1600, 1000)
-    view.show()
-    QApplication.processEvents()
-    middle = QPointF(*graph.nodes[hub].position)
-    view.center(middle)
-    first = once(view.viewport().repaint)
+    view.center(QPointF(*graph.nodes[hub].position))
+    first = once(lambda: show(view))
 
     def pan(at: int) -> None:
         view.pan(37 if at % 2 else -41, 23 if at % 2 else -19)
@@ -225,10 +227,8 @@ def measure_plain(count: int) -> dict[str, float]:
     view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     view.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     view.resize(1600, 1000)
-    view.show()
     view.centerOn(nodes[hub])
-    first = once(view.viewport().repaint)
-    QApplication.processEvents()
+    first = once(lambda: show(view))
 
     def pan(at: int) -> None:
         bar = view.horizontalScrollBar()
@@ -266,7 +266,11 @@ def measure_search() -> float:
     """One key over 1,000 node types, the median over the keys of a few words."""
     words = ("blur", "sample", "decode", "mask", "noise", "blend", "load", "save", "resize", "color")
     specs = [
-        NodeSpec(f"{words[at % 10]}/{words[at // 10 % 10].title()}{at}", f"{words[at // 10 % 10]} {words[at % 7]} {at}", "A node.")
+        NodeSpec(
+            f"{words[at % 10]}/{words[at // 10 % 10].title()}{at}",
+            f"{words[at // 10 % 10]} {words[at % 7]} {at}",
+            "A node.",
+        )
         for at in range(1000)
     ]
     search = Search(Catalog.of(specs))
@@ -276,7 +280,9 @@ def measure_search() -> float:
 
 def in_own_process(which: str, count: int) -> dict[str, float]:
     command = [sys.executable, __file__, "--one", which, "--nodes", str(count)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, "QT_QPA_PLATFORM": "offscreen"})
+    done = subprocess.run(
+        command, check=True, capture_output=True, text=True, env={**os.environ, "QT_QPA_PLATFORM": "offscreen"}
+    )
     result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return result
 
