@@ -1,4 +1,4 @@
-"""Tokenizers of CLIP and T5, and where to find their vocabulary.
+"""Tokenizers of CLIP, T5 and chat models, and where to find their vocabulary.
 
 A tokenizer folder without a vocabulary loads without a word as a tokenizer of two tokens (transformers 5): every tokenizer is
 therefore checked against the text encoder that it is for.
@@ -53,7 +53,24 @@ def find_t5_tokenizer(file: Path, given: Path | None, component: str, encoder: n
     )
 
 
-def _load(folder: Path, component: str, kind: type[Foreign]) -> Foreign:
+def load_chat_tokenizer(folder: Path, component: str, encoder: nn.Module) -> Foreign:
+    """The tokenizer of a chat model in a folder, for that text encoder. Raises ModelUnreadable, also where it has no chat template."""
+    from transformers import AutoTokenizer
+
+    # Chat models keep up to a few hundred rows of their embedding for later.
+    rows = int(config_of(encoder).vocab_size) // 100
+    tokenizer = _checked(_load(folder, component, AutoTokenizer), folder, component, encoder, unused=rows)
+    if not tokenizer.chat_template:
+        raise ModelUnreadable(
+            folder,
+            "The tokenizer has no chat template.",
+            field=component,
+            mend="Copy chat_template.jinja, or the whole tokenizer_config.json, of the same model.",
+        )
+    return tokenizer
+
+
+def _load(folder: Path, component: str, kind: Foreign) -> Foreign:
     try:
         return kind.from_pretrained(str(folder), local_files_only=True)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, ImportError) as error:

@@ -1,0 +1,128 @@
+"""Z-Image (Tongyi-MAI 2025, arXiv:2511.22699): Turbo, which is distilled to a few steps and not guided, and base.
+
+A transformer in which text and picture tokens run in one stream, trained with flow matching. The text encoder is a chat model (Qwen3),
+whose penultimate hidden states for the prompt as a user's message are taken. The network's time runs from noise, 0, to picture, 1,
+and its output is x0 - noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from studio.diffusion.device import Dtypes, device_of
+from studio.diffusion.families.sd1 import check_prompts, kl_latents
+from studio.diffusion.family import Detected, Encoded, Family
+from studio.diffusion.foreign import config_of
+from studio.diffusion.model import Checkpoint, Conditioned, LoadedModel, LoadedTextEncoder, LoadedVAE
+from studio.diffusion.noise_schedule import FlowSchedule
+from studio.diffusion.prediction import Prediction
+from studio.diffusion.preview import ProjectionOf
+from studio.diffusion.text import no_layers_skipped
+from studio.diffusion.weights.components import load_clip, load_network
+from studio.diffusion.weights.folder import ModelFolder
+from studio.diffusion.weights.header import TensorInfo
+from studio.diffusion.weights.single_file import SingleFile
+from studio.diffusion.weights.tokenizers import load_chat_tokenizer
+from studio.graph.errors import ModelUnreadable, ValueRefused
+
+WINDOW = 512
+EDGE = 128
+"""Latent pixels along an edge of the pictures that the models were trained at."""
+PATCH = 2
+
+
+class ZImage(Family):
+    """Z-Image, from diffusers folders. Guidance s of the authors, positive + s (positive - negative), is our guidance 1 + s."""
+
+    name: ClassVar[str] = "z_image"
+    title: ClassVar[str] = "Z-Image"
+
+    def detect(self, tensors: Mapping[str, TensorInfo]) -> Detected | None:
+        parts = ("all_x_embedder.2-1.weight", "cap_embedder.0.weight", "noise_refiner.0.attention.to_q.weight")
+        if not all(part in tensors for part in parts):
+            return None
+        return Detected(self.name, "omni" if "siglip_embedder.0.weight" in tensors else "")
+
+    def load_folder(self, folder: ModelFolder, dtypes: Dtypes) -> Checkpoint:
+        import diffusers
+        import transformers
+
+        network = load_network(folder, "transformer", diffusers.ZImageTransformer2DModel, dtypes.network)
+        vae = load_network(folder, "vae", diffusers.AutoencoderKL, dtypes.vae)
+        encoder = load_clip(folder, "text_encoder", transformers.Qwen3Model, dtypes.text_encoder)
+        tokenizer = load_chat_tokenizer(folder.component("tokenizer"), "tokenizer", encoder)
+        schedule = folder.config("scheduler", "scheduler_config.json")
+        latents = replace(kl_latents(vae), patch=PATCH)
+        loaded = LoadedVAE(self, vae, latents)
+        model = LoadedModel(
+            self,
+            network,
+            Prediction.FLOW,
+            FlowSchedule.from_config(schedule, (EDGE // PATCH) ** 2),
+            latents,
+            (EDGE * latents.factor, EDGE * latents.factor),
+            ProjectionOf(loaded),
+        )
+        return Checkpoint(model, LoadedTextEncoder(self, (tokenizer,), (encoder,)), loaded)
+
+    def load_file(self, file: SingleFile, dtypes: Dtypes) -> Checkpoint:
+        raise ModelUnreadable(
+            file.path,
+            "Z-Image cannot be read from a single file.",
+            mend="Choose its diffusers folder, the one that holds model_index.json.",
+        )
+
+    @torch.no_grad()
+    def encode(self, encoder: LoadedTextEncoder, prompts: Sequence[str], skip_layers: int = 0) -> Encoded:
+        check_prompts(prompts)
+        no_layers_skipped(skip_layers)
+        (tokenizer,), (network,) = encoder.tokenizers, encoder.encoders
+        asked = [
+            tokenizer.apply_chat_template(
+                [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True, enable_thinking=True
+            )
+            for prompt in prompts
+        ]
+        whole: list[list[int]] = [tokenizer(text, truncation=False, verbose=False).input_ids for text in asked]
+        cut = tuple(tokenizer.decode(ids[WINDOW:]).strip() for ids in whole)
+        padded = tokenizer(asked, padding="max_length", max_length=WINDOW, truncation=True, return_tensors="pt")
+        device = device_of(network)
+        output = network(
+            input_ids=padded.input_ids.to(device),
+            attention_mask=padded.attention_mask.to(device).bool(),
+            output_hidden_states=True,
+        )
+        conditioned = Conditioned(output.hidden_states[-2], mask=padded.attention_mask)
+        return Encoded(conditioned, tuple(len(ids) for ids in whole), WINDOW, cut)
+
+    def call(
+        self, model: LoadedModel, x: Tensor, time: float, conditioned: Conditioned, guidance: float | None
+    ) -> Tensor:
+        network, embeds = model.network, conditioned.embeds
+        config = config_of(network)
+        if x.shape[1] != config.in_channels:
+            raise ValueRefused(
+                f"This network takes {config.in_channels} channels, the latent has {x.shape[1]}.", socket="model"
+            )
+        if conditioned.mask is None or embeds.shape[-1] != config.cap_feat_dim:
+            raise ValueRefused(
+                f"This conditioning ({embeds.shape[-1]} wide) is not one of Z-Image's text encoder.",
+                socket="positive",
+                mend="Encode the prompts with the text encoder of the same folder.",
+            )
+        times = torch.full((x.shape[0],), time, dtype=torch.float32, device=x.device)
+        outputs: list[Tensor] = network(
+            list(x.to(embeds.dtype).unsqueeze(2).unbind()),
+            (1000 - times) / 1000,
+            [one[seen.bool()] for one, seen in zip(embeds, conditioned.mask, strict=True)],
+            return_dict=False,
+        )[0]
+        return -torch.stack([one.float() for one in outputs]).squeeze(2)
+
+
+FAMILY = ZImage()

@@ -1,0 +1,202 @@
+"""Z-Image: equal to the pipeline bit for bit without guidance; found by its headers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import DiffusionPipeline, FlowMatchEulerDiscreteScheduler, ZImagePipeline, ZImageTransformer2DModel
+from safetensors.torch import save_file
+from torch import Tensor
+from transformers import Qwen2Tokenizer, Qwen3Config, Qwen3Model
+
+from studio.diffusion.decode import decode
+from studio.diffusion.family import families
+from studio.diffusion.foreign import Foreign
+from studio.diffusion.model import Checkpoint, Conditioned
+from studio.diffusion.noise import seeded_noise
+from studio.diffusion.noise_schedule import FlowSchedule
+from studio.diffusion.sampling import make_denoiser, sample
+from studio.diffusion.weights.checkpoint import identify, load_checkpoint
+from studio.diffusion.weights.header import TensorInfo
+from studio.graph.errors import ModelUnreadable, ValueRefused
+from tests.diffusion import tiny
+from tests.diffusion.analytic import distance
+from tests.diffusion.conftest import FLOAT32
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:.*SwigPy.*:DeprecationWarning"),
+]
+
+PROMPTS = ("the cat on red", "a dog 42 and more")
+NEGATIVE = "red red"
+TEMPLATE = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def tokenizer() -> Qwen2Tokenizer:
+    """Bytes, and the markers of a chat."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in printable]
+    symbols = [chr(byte) for byte in printable] + [chr(256 + place) for place in range(len(others))]
+    made = Qwen2Tokenizer(vocab={symbol: place for place, symbol in enumerate(symbols)}, merges=[])
+    made.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
+    made.chat_template = TEMPLATE
+    return made
+
+
+def network() -> ZImageTransformer2DModel:
+    torch.manual_seed(1)
+    return tiny.awake(
+        ZImageTransformer2DModel(
+            dim=32,
+            n_layers=2,
+            n_refiner_layers=1,
+            n_heads=2,
+            n_kv_heads=2,
+            cap_feat_dim=24,
+            axes_dims=[4, 6, 6],
+            axes_lens=[1024, 64, 64],
+        )
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    encoder = Qwen3Config(
+        vocab_size=len(tokenizer()),
+        hidden_size=24,
+        intermediate_size=32,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=12,
+    )
+    made = ZImagePipeline(
+        transformer=network(),
+        vae=tiny.vae(0.3611, latent_channels=16, shift_factor=0.1159, use_quant_conv=False, use_post_quant_conv=False),
+        text_encoder=Qwen3Model(encoder).eval(),
+        tokenizer=tokenizer(),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
+    )
+    return tiny.save(made, tmp_path_factory.mktemp("models") / "z_image")
+
+
+@pytest.fixture(scope="module")
+def z_image(folder: Path) -> Checkpoint:
+    return load_checkpoint(folder, FLOAT32)
+
+
+def theirs(folder: Path, guidance: float) -> tuple[Tensor, Tensor, Foreign]:
+    found = DiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
+    found.set_progress_bar_config(disable=True)
+    found.vae.enable_slicing()
+    results = []
+    for kind in ("latent", "pt"):
+        generators = [torch.Generator().manual_seed(5 + i) for i in range(len(PROMPTS))]
+        run = found(
+            list(PROMPTS),
+            negative_prompt=[NEGATIVE] * len(PROMPTS),
+            num_inference_steps=4,
+            guidance_scale=guidance,
+            generator=generators,
+            width=24,
+            height=32,
+            output_type=kind,
+        )
+        results.append(run.images)
+    return results[0], results[1].permute(0, 2, 3, 1), found.scheduler
+
+
+def encoded(checkpoint: Checkpoint, prompts: Sequence[str]) -> Conditioned:
+    assert checkpoint.text_encoder is not None
+    return checkpoint.text_encoder.family.encode(checkpoint.text_encoder, list(prompts)).conditioned
+
+
+def test_denoising_with_the_pipelines_own_scheduler_is_the_pipeline_bit_for_bit(
+    z_image: Checkpoint, folder: Path
+) -> None:
+    latent, picture, steps = theirs(folder, 0.0)
+    model = z_image.model
+    denoiser = make_denoiser(model, encoded(z_image, PROMPTS), None, 1.0)
+    steps.set_begin_index(0)
+    steps._step_index = None
+    x = seeded_noise(5, model.latents.shape(24, 32, batch=2))
+    for time in steps.timesteps:
+        x = steps.step(denoiser.prediction(x, float(time)), time, x).prev_sample
+    assert torch.equal(x, latent)
+    assert z_image.vae is not None
+    assert torch.equal(decode(z_image.vae, x), picture)
+
+
+def test_a_guided_run_is_the_pipeline_up_to_rounding(z_image: Checkpoint, folder: Path) -> None:
+    latent, _, scheduler = theirs(folder, 3.0)
+    sigmas = tuple(float(sigma) for sigma in scheduler.sigmas)
+    positive, negative = encoded(z_image, PROMPTS), encoded(z_image, [NEGATIVE])
+    empty = torch.zeros(z_image.model.latents.shape(24, 32))
+    *_, state = sample(z_image.model, positive, negative, empty, sigmas, guidance=4.0, seed=5)
+    assert distance(state.latent, latent) < 1e-5
+
+
+def test_a_folder_says_what_it_is(z_image: Checkpoint, folder: Path) -> None:
+    assert identify(folder).detected.family == "z_image"
+    assert z_image.model.noise == FlowSchedule(3.0)
+    assert z_image.model.latents.patch == 2
+
+
+def test_full_size_networks_are_known_by_their_headers() -> None:
+    with torch.device("meta"):
+        found = ZImageTransformer2DModel()
+    tensors = {name: TensorInfo("BF16", tuple(tensor.shape)) for name, tensor in found.state_dict().items()}
+    claims = [claim for family in families().values() if (claim := family.detect(tensors))]
+    assert [(claim.family, claim.variant) for claim in claims] == [("z_image", "")]
+
+
+def test_a_tokenizer_without_a_chat_template_is_refused(folder: Path, tmp_path: Path) -> None:
+    import shutil
+
+    copy = Path(shutil.copytree(folder, tmp_path / "model"))
+    (copy / "tokenizer" / "chat_template.jinja").unlink(missing_ok=True)
+    config = copy / "tokenizer" / "tokenizer_config.json"
+    stated = json.loads(config.read_text())
+    stated.pop("chat_template", None)
+    config.write_text(json.dumps(stated))
+    with pytest.raises(ModelUnreadable, match="chat template"):
+        load_checkpoint(copy, FLOAT32)
+
+
+def test_a_single_file_says_what_to_choose_instead(tmp_path: Path) -> None:
+    file = tmp_path / "z_image.safetensors"
+    save_file(network().state_dict(), file)
+    with pytest.raises(ModelUnreadable, match="diffusers folder"):
+        load_checkpoint(file, FLOAT32)
+
+
+def test_what_is_too_long_is_cut_and_said(z_image: Checkpoint) -> None:
+    assert z_image.text_encoder is not None
+    found = z_image.model.family.encode(z_image.text_encoder, ["short", "x" * 600])
+    assert found.cut[0] == ""
+    assert "x" in found.cut[1]
+    assert found.tokens[1] > found.window == 512
+
+
+def test_what_does_not_fit_is_refused(z_image: Checkpoint) -> None:
+    with pytest.raises(ValueRefused) as caught:
+        list(
+            sample(
+                z_image.model,
+                Conditioned(torch.zeros(1, 4, 24)),
+                None,
+                torch.zeros(1, 16, 8, 8),
+                (1.0, 0.0),
+                guidance=1.0,
+            )
+        )
+    assert caught.value.socket == "positive"
