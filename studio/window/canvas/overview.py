@@ -24,11 +24,13 @@ class Overview:
         self._lines: list[QLineF] = []
         self._line_at: dict[Socket, int] = {}
         self._line_ids: list[Socket] = []
+        self._bounds: QRectF | None = None
 
     def clear(self) -> None:
         self.__init__()  # type: ignore[misc]
 
     def put_node(self, id: NodeId, x: float, y: float, width: float, height: float, color: QColor) -> None:
+        self._bounds = None
         key = color.rgb()
         held = self._places.get(id)
         if held is not None and held[0] == key:
@@ -46,6 +48,7 @@ class Overview:
         held = self._places.pop(id, None)
         if held is None:
             return
+        self._bounds = None
         key, at = held
         rects, ids = self._rects[key], self._ids[key]
         last_rect, last_id = rects.pop(), ids.pop()
@@ -73,6 +76,11 @@ class Overview:
 
     def bounds(self) -> QRectF:
         """The smallest rectangle around all nodes, null where there are none."""
+        if self._bounds is None:
+            self._bounds = self._measured()
+        return QRectF(self._bounds)
+
+    def _measured(self) -> QRectF:
         left = top = float("inf")
         right = bottom = float("-inf")
         for rects in self._rects.values():
