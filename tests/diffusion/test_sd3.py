@@ -284,6 +284,20 @@ def test_a_missing_t5_tokenizer_is_named(folder: Path, tmp_path: Path) -> None:
     assert caught.value.field == "tokenizer_3"
 
 
+def test_a_tokenizer_that_needs_another_package_names_it(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    copy = Path(shutil.copytree(folder, tmp_path / "model"))
+    (copy / "tokenizer_3" / "tokenizer.json").unlink()
+    (copy / "tokenizer_3" / "spiece.model").write_bytes(b"pieces")
+    monkeypatch.setattr("studio.diffusion.weights.tokenizers._installed", lambda module: module != "google.protobuf")
+    with pytest.raises(ModelUnreadable, match="package protobuf") as caught:
+        load_checkpoint(copy, FLOAT32)
+    assert caught.value.field == "tokenizer_3"
+
+
 def test_what_does_not_fit_is_refused(sd3: Checkpoint) -> None:
     positive, negative = conditionings(sd3, PROMPTS[:1])
     for edges, socket in (((5, 8), "latent"), ((64, 8), "latent")):

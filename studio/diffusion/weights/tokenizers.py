@@ -32,6 +32,15 @@ def load_t5_tokenizer(folder: Path, component: str, encoder: nn.Module) -> Forei
     """The T5 tokenizer of a folder, for that text encoder. Raises ModelUnreadable where it is missing or of another vocabulary."""
     from transformers import T5Tokenizer
 
+    if not (folder / "tokenizer.json").is_file() and (folder / "spiece.model").is_file():
+        for package, module in (("sentencepiece", "sentencepiece"), ("protobuf", "google.protobuf")):
+            if not _installed(module):
+                raise ModelUnreadable(
+                    folder,
+                    f"A tokenizer of the kind spiece.model needs the package {package}.",
+                    field=component,
+                    mend=f"Install {package}, or copy the file tokenizer.json of another version of the model into the folder.",
+                )
     padded = int(config_of(encoder).vocab_size) % _T5_ROWS == 0
     tokenizer = _load(folder, component, T5Tokenizer)
     return _checked(tokenizer, folder, component, encoder, unused=_T5_ROWS - 1 if padded else 0)
@@ -118,6 +127,13 @@ def _checked(tokenizer: Foreign, path: Path, component: str, encoder: nn.Module,
             mend="Copy vocab.json and merges.txt (or tokenizer.json) of the same model into the tokenizer's folder.",
         )
     return tokenizer
+
+
+def _installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # of the package that the module is in
+        return False
 
 
 def _open_clip_vocabulary() -> Path | None:
