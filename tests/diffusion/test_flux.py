@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import DiffusionPipeline, FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+from diffusers.loaders.single_file_utils import convert_flux_transformer_checkpoint_to_diffusers
 from safetensors.torch import save_file
 from torch import Tensor
 from transformers import CLIPTextModel
@@ -153,6 +154,48 @@ def test_schnell_without_a_negative_wants_guidance_1(schnell: Path) -> None:
     assert caught.value.socket == "negative"
 
 
+def original(channels: int, *, guided: bool) -> dict[str, Tensor]:
+    """A network of full size under the names of Black Forest Labs' own file, without its numbers."""
+    width, weights = 3072, {}
+
+    def linear(name: str, rows: int, columns: int) -> None:
+        weights[f"{name}.weight"], weights[f"{name}.bias"] = torch.empty(rows, columns), torch.empty(rows)
+
+    linear("img_in", width, channels)
+    linear("txt_in", width, 4096)
+    for name, columns in (("time_in", 256), ("vector_in", 768), *((("guidance_in", 256),) if guided else ())):
+        linear(f"{name}.in_layer", width, columns)
+        linear(f"{name}.out_layer", width, width)
+    for block in range(19):
+        for half in ("img", "txt"):
+            part = f"double_blocks.{block}.{half}"
+            linear(f"{part}_mod.lin", 6 * width, width)
+            linear(f"{part}_attn.qkv", 3 * width, width)
+            linear(f"{part}_attn.proj", width, width)
+            linear(f"{part}_mlp.0", 4 * width, width)
+            linear(f"{part}_mlp.2", width, 4 * width)
+            weights |= {f"{part}_attn.norm.{kind}_norm.scale": torch.empty(128) for kind in ("query", "key")}
+    for block in range(38):
+        part = f"single_blocks.{block}"
+        linear(f"{part}.modulation.lin", 3 * width, width)
+        linear(f"{part}.linear1", 7 * width, width)
+        linear(f"{part}.linear2", width, 5 * width)
+        weights |= {f"{part}.norm.{kind}_norm.scale": torch.empty(128) for kind in ("query", "key")}
+    linear("final_layer.adaLN_modulation.1", 2 * width, width)
+    linear("final_layer.linear", 64, width)
+    return weights
+
+
+@pytest.mark.parametrize("config", ["transformer", "transformer_schnell"])
+def test_the_authors_own_file_fits_our_config(config: str) -> None:
+    """Diffusers' converter knows full size only; on the meta device it can be asked where every tensor goes."""
+    stated = json.loads(resource("families", "flux", config, "config.json").read_text())
+    with torch.device("meta"):
+        ours = FluxTransformer2DModel.from_config(stated).state_dict()
+        converted = convert_flux_transformer_checkpoint_to_diffusers(original(64, guided=stated["guidance_embeds"]))
+    assert {name: one.shape for name, one in converted.items()} == {name: one.shape for name, one in ours.items()}
+
+
 @pytest.mark.parametrize(
     ("config", "channels", "variant"),
     [("transformer", 64, ""), ("transformer_schnell", 64, "schnell"), ("transformer", 384, "fill")],
@@ -162,15 +205,11 @@ def test_full_size_networks_are_known_by_their_headers(config: str, channels: in
     with torch.device("meta"):
         found = FluxTransformer2DModel.from_config({**stated, "in_channels": channels})
     names = {name: TensorInfo("BF16", tuple(tensor.shape)) for name, tensor in found.state_dict().items()}
-    original = {
-        "img_in.weight": TensorInfo("BF16", (3072, channels)),
-        "vector_in.in_layer.weight": TensorInfo("BF16", (3072, 768)),
-        "double_blocks.0.img_attn.norm.key_norm.scale": TensorInfo("BF16", (128,)),
-    }
-    if stated["guidance_embeds"]:
-        original["guidance_in.in_layer.weight"] = TensorInfo("BF16", (3072, 256))
-    prefixed = {f"model.diffusion_model.{name}": info for name, info in original.items()}
-    for tensors, layout in ((names, "diffusers"), (original, "ldm"), (prefixed, "ldm")):
+    with torch.device("meta"):
+        weights = original(channels, guided=stated["guidance_embeds"])
+    original_names = {name: TensorInfo("BF16", tuple(tensor.shape)) for name, tensor in weights.items()}
+    prefixed = {f"model.diffusion_model.{name}": info for name, info in original_names.items()}
+    for tensors, layout in ((names, "diffusers"), (original_names, "ldm"), (prefixed, "ldm")):
         claims = [claim for family in families().values() if (claim := family.detect(tensors))]
         assert [(claim.family, claim.variant, claim.layout) for claim in claims] == [("flux", variant, layout)]
 
