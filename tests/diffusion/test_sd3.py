@@ -14,6 +14,7 @@ from diffusers import (
     SD3Transformer2DModel,
     StableDiffusion3Pipeline,
 )
+from diffusers.loaders.single_file_utils import convert_sd3_transformer_checkpoint_to_diffusers
 from safetensors.torch import save_file
 from torch import Tensor
 from transformers import CLIPTextModelWithProjection
@@ -25,6 +26,7 @@ from nodes.sample import sample_
 from studio.diffusion import schedules
 from studio.diffusion.decode import decode, encode
 from studio.diffusion.denoise import OneForward
+from studio.diffusion.families.sd3 import _config_of
 from studio.diffusion.family import families
 from studio.diffusion.foreign import Foreign
 from studio.diffusion.guidance import Guided
@@ -182,6 +184,21 @@ def test_full_size_networks_are_known_by_their_headers(config: str) -> None:
     assert [(claim.family, claim.variant, claim.layout) for claim in claims] == [("sd3", "", "diffusers")]
 
 
+@pytest.mark.parametrize("config", ["transformer", "transformer_35_medium", "transformer_35_large"])
+def test_the_authors_own_files_fit_our_configs(config: str) -> None:
+    stated = json.loads(resource("families", "sd3", config, "config.json").read_text())
+    with torch.device("meta"):
+        ours = SD3Transformer2DModel.from_config(stated)
+        weights = original(ours)
+        converted = convert_sd3_transformer_checkpoint_to_diffusers(dict(weights))
+    tensors = {name: TensorInfo("F16", tuple(tensor.shape)) for name, tensor in weights.items()}
+    claims = [claim for family in families().values() if (claim := family.detect(tensors))]
+    assert [(claim.family, claim.variant, claim.layout) for claim in claims] == [("sd3", "", "ldm")]
+    assert _config_of(tensors) == config
+    expected = {name: one.shape for name, one in ours.state_dict().items()}
+    assert {name: one.shape for name, one in converted.items()} == expected
+
+
 def test_a_folder_is_identified_and_has_the_size_it_was_trained_at(sd3: Checkpoint, folder: Path) -> None:
     assert identify(folder).detected.family == "sd3"
     assert sd3.model.size == (32, 32)
@@ -190,9 +207,9 @@ def test_a_folder_is_identified_and_has_the_size_it_was_trained_at(sd3: Checkpoi
     assert len(sd3.text_encoder.encoders) == 3
 
 
-def original(found: Foreign) -> dict[str, Tensor]:
+def original(transformer: Foreign) -> dict[str, Tensor]:
     """The network as Stability's own file has it: query, key and value in one, blocks of a context half and a picture half."""
-    weights: dict[str, Tensor] = found.transformer.state_dict()
+    weights: dict[str, Tensor] = transformer.state_dict()
     names = {
         "pos_embed.pos_embed": "pos_embed",
         "pos_embed.proj": "x_embedder.proj",
@@ -213,9 +230,16 @@ def original(found: Foreign) -> dict[str, Tensor]:
         "ff_context.net.2": "context_block.mlp.fc2",
         "attn.to_out.0": "x_block.attn.proj",
         "attn.to_add_out": "context_block.attn.proj",
+        "attn2.to_out.0": "x_block.attn2.proj",
+        "attn.norm_q": "x_block.attn.ln_q",
+        "attn.norm_k": "x_block.attn.ln_k",
+        "attn2.norm_q": "x_block.attn2.ln_q",
+        "attn2.norm_k": "x_block.attn2.ln_k",
+        "attn.norm_added_q": "context_block.attn.ln_q",
+        "attn.norm_added_k": "context_block.attn.ln_k",
     }
     renamed: dict[str, Tensor] = {}
-    layers = found.transformer.config.num_layers
+    layers = transformer.config.num_layers
     for name, tensor in weights.items():
         stem = name if name.endswith("pos_embed") else name.rpartition(".")[0]
         kind = name.removeprefix(stem)
@@ -228,19 +252,21 @@ def original(found: Foreign) -> dict[str, Tensor]:
         if part in parts:
             renamed[f"joint_blocks.{block}.{parts[part]}{kind}"] = value
     for block in range(layers):
-        for half, projections in (
-            ("x_block", ("to_q", "to_k", "to_v")),
-            ("context_block", ("add_q_proj", "add_k_proj", "add_v_proj")),
+        for part, projections in (
+            ("x_block.attn", ("attn.to_q", "attn.to_k", "attn.to_v")),
+            ("context_block.attn", ("attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj")),
+            ("x_block.attn2", ("attn2.to_q", "attn2.to_k", "attn2.to_v")),
         ):
             for kind in ("weight", "bias"):
-                rows = [weights[f"transformer_blocks.{block}.attn.{name}.{kind}"] for name in projections]
-                renamed[f"joint_blocks.{block}.{half}.attn.qkv.{kind}"] = torch.cat(rows)
+                rows = [weights.get(f"transformer_blocks.{block}.{name}.{kind}") for name in projections]
+                if whole := [row for row in rows if row is not None]:
+                    renamed[f"joint_blocks.{block}.{part}.qkv.{kind}"] = torch.cat(whole)
     return {f"model.diffusion_model.{name}": tensor.contiguous() for name, tensor in renamed.items()}
 
 
 def test_a_single_file_of_the_network_is_the_folders_network(sd3: Checkpoint, folder: Path, tmp_path: Path) -> None:
     file = tmp_path / "sd3.safetensors"
-    save_file(original(pipeline()), file)
+    save_file(original(network()), file)
     assert identify(file).detected.layout == "ldm"
     loaded = load_checkpoint(file, FLOAT32, config=folder)
     saved = sd3.model.network.state_dict()
@@ -253,7 +279,7 @@ def test_a_whole_single_file_is_the_folder(sd3: Checkpoint, folder: Path, tmp_pa
     from tests.diffusion import original as layouts
 
     made = pipeline()
-    weights = original(made) | layouts.vae(made.vae.state_dict(), 2)
+    weights = original(made.transformer) | layouts.vae(made.vae.state_dict(), 2)
     for part, prefix in ((made.text_encoder, "clip_l"), (made.text_encoder_2, "clip_g")):
         weights |= {f"text_encoders.{prefix}.transformer.{k}": v for k, v in part.state_dict().items()}
     weights |= {f"text_encoders.t5xxl.transformer.{k}": v for k, v in made.text_encoder_3.state_dict().items()}
