@@ -26,7 +26,7 @@ WITHOUT_TEXT = 0.1  # share of pictures learnt without their caption, for classi
 
 
 def build() -> UNet2DConditionModel:
-    """7.4 M parameters, attention at every resolution: at 16x16 it is what binds a colour to a place."""
+    """7.0 M parameters, attention at every resolution: at 16x16 it is what binds a colour to a place."""
     widths = (64, 128, 128)
     return UNet2DConditionModel(
         sample_size=16,
