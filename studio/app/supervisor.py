@@ -24,6 +24,7 @@ from studio.protocol.messages import (
     GraphChange,
     Heartbeat,
     NodeFailed,
+    NodeFinished,
     NodeStarted,
     Pause,
     Picture,
@@ -369,6 +370,12 @@ class Supervisor:
 
     def _note(self, line: _Line, event: Event) -> None:
         match event:
+            # Nearly all events are of these two classes.
+            case NodeStarted():
+                self._change(event.run, event.node)
+                line.silent = 0.0
+            case NodeFinished():
+                pass
             case Ready():
                 check_version(event.version)
                 line.ready_at = time.monotonic()
@@ -376,9 +383,6 @@ class Supervisor:
                 line.silent = event.silent
             case RunStarted():
                 self._change(event.run, None)
-            case NodeStarted():
-                self._change(event.run, event.node)
-                line.silent = 0.0
             case RunPaused() | RunResumed() if event.run in self._pending:
                 self._pending[event.run].paused = isinstance(event, RunPaused)
             case RunRefused():

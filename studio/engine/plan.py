@@ -55,6 +55,10 @@ class Planner:
 
     def forget(self) -> None:
         """Drop what is known of the last graph."""
+        for task in self.tasks.values():
+            # Tasks refer to each other both ways: else only the collector would find them.
+            task.edges.clear()
+            task.users.clear()
         self._graph = None
         self.tasks = {}
         self._order = []

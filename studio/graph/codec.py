@@ -136,7 +136,8 @@ def _later(make: Callable[[Any], Any], hint: Any) -> Callable[[], Any]:
     return get
 
 
-def _dataclass_encoder(cls: Any) -> _Encode:
+def _dataclass_encoder(cls: Any, tag: Mapping[str, str] | None = None) -> _Encode:
+    """`tag`: what stands before the fields."""
     hints = typing.get_type_hints(cls)
     absent = dataclasses.MISSING
 
@@ -149,7 +150,7 @@ def _dataclass_encoder(cls: Any) -> _Encode:
     get_fields = _later(table, cls)
 
     def to_plain(value: Any) -> dict[str, Any]:
-        plain = {}
+        plain: dict[str, Any] = {**tag} if tag else {}
         for name, exact, field_encoder, default, factory in get_fields():
             held = getattr(value, name)
             if held is default or (default is not absent and held == default and type(held) is type(default)):
@@ -163,16 +164,14 @@ def _dataclass_encoder(cls: Any) -> _Encode:
 
 
 def _union_encoder(members: tuple[Any, ...]) -> _Encode:
-    tagged: dict[Any, _Encode] = {
-        cls: _encoder(cls) for cls in members if _is_dataclass(cls) and not hasattr(cls, "to_plain")
-    }
-    several = len(tagged) > 1
+    classes = [cls for cls in members if _is_dataclass(cls) and not hasattr(cls, "to_plain")]
+    several = len(classes) > 1
+    tagged = {cls: _dataclass_encoder(cls, {_TAG: cls.__name__} if several else None) for cls in classes}
 
     def to_plain(value: Any) -> Any:
         cls = type(value)
-        if cls in tagged:
-            return {_TAG: cls.__name__, **tagged[cls](value)} if several else tagged[cls](value)
-        return _encoder(typing.cast("Any", cls))(value)
+        encoder = tagged.get(cls) or _encoder(typing.cast("Any", cls))
+        return encoder(value)
 
     return to_plain
 
@@ -306,31 +305,32 @@ def _sequence_decoder(origin: Any, arguments: tuple[Any, ...]) -> _Decode:
 
 
 def _mapping_decoder(arguments: tuple[Any, ...]) -> _Decode:
-    key, get_item = _decoder(arguments[0]), _later(_decoder, arguments[1])
+    key, get_item, exact = _decoder(arguments[0]), _later(_decoder, arguments[1]), _exact(arguments[0])
 
     def from_plain(plain: Any, where: _Path) -> Any:
         if not isinstance(plain, (dict, Mapping)):
             raise _expected("an object", plain, where)
         item = get_item()
         if where is None:
-            return {key(name, None): item(one, None) for name, one in plain.items()}
+            return {name if type(name) is exact else key(name, None): item(one, None) for name, one in plain.items()}
         return {key(name, where): item(one, _join(where, str(name))) for name, one in plain.items()}
 
     return from_plain
 
 
-def _dataclass_decoder(cls: Any) -> _Decode:
+def _dataclass_decoder(cls: Any, tag: str | None = None) -> _Decode:
+    """`tag`: a name that is no field, and may stand among them."""
     hints = typing.get_type_hints(cls)
 
     def table(_: Any) -> Any:
         return {one.name: (_exact(hints[one.name]), _decoder(hints[one.name])) for one in dataclasses.fields(cls)}
 
     get_fields = _later(table, cls)
-    needed = [
+    needed = frozenset(
         one.name
         for one in dataclasses.fields(cls)
         if one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING
-    ]
+    )
 
     def from_plain(plain: Any, where: _Path) -> Any:
         if not isinstance(plain, (dict, Mapping)):
@@ -340,12 +340,16 @@ def _dataclass_decoder(cls: Any) -> _Decode:
         for name, held in plain.items():
             field = fields.get(name)
             if field is None:
+                if name == tag:
+                    continue
                 raise CodecError(f"There is no field '{name}'.", where=where or "", mend=f"Known: {', '.join(fields)}.")
             exact, decoder = field
-            arguments[name] = held if type(held) is exact else decoder(held, _join(where, name))
-        for name in needed:
-            if name not in arguments:
-                raise CodecError(f"The field '{name}' is missing.", where=where or "")
+            arguments[name] = (
+                held if type(held) is exact else decoder(held, None if where is None else _join(where, name))
+            )
+        if not needed <= arguments.keys():
+            missing = next(name for name in fields if name in needed and name not in arguments)
+            raise CodecError(f"The field '{missing}' is missing.", where=where or "")
         return cls(**arguments)
 
     return from_plain
@@ -363,17 +367,20 @@ def _union_decoder(members: tuple[Any, ...]) -> _Decode:
     }
     rest = [_decoder(one) for one in members if one not in tagged.values()]
     several = len(tagged) > 1
+    get_tagged = _later(
+        lambda classes: {name: _dataclass_decoder(cls, _TAG if several else None) for name, cls in classes.items()},
+        tagged,
+    )
 
     def from_plain(plain: Any, where: _Path) -> Any:
         if several and isinstance(plain, (dict, Mapping)) and _TAG in plain:
-            cls = tagged.get(plain[_TAG]) if isinstance(plain[_TAG], str) else None
-            if cls is None:
-                raise _expected(f"one of {', '.join(tagged)}", plain[_TAG], _join(where, _TAG))
-            rest_of_it = dict(plain)
-            del rest_of_it[_TAG]
-            return _decoder(cls)(rest_of_it, where)
-        if not several and isinstance(plain, Mapping) and tagged:
-            return _decoder(next(iter(tagged.values())))(plain, where)
+            name = plain[_TAG]
+            of_class = get_tagged().get(name) if isinstance(name, str) else None
+            if of_class is None:
+                raise _expected(f"one of {', '.join(tagged)}", name, _join(where, _TAG))
+            return of_class(plain, where)
+        if tagged and not several and isinstance(plain, (dict, Mapping)):
+            return next(iter(get_tagged().values()))(plain, where)
         for decoder in rest:
             try:
                 return decoder(plain, where)

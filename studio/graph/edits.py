@@ -96,6 +96,8 @@ class SetLinks(_Alone):
     def apply(self, graph: Graph) -> tuple[Graph, AnyEdit]:
         made = {input: output for input, output in self.links.items() if output is not None}
         _check_links(graph.nodes, made)
+        if not graph.links:
+            return replace(graph, links=made), SetLinks(dict.fromkeys(self.links))
         before = {input: graph.links.get(input) for input in self.links}
         kept = {input: output for input, output in graph.links.items() if input not in self.links}
         return replace(graph, links={**kept, **made}), SetLinks(before)

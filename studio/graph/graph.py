@@ -7,7 +7,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, Final, NewType, TypeAlias
+from typing import Any, Final, NamedTuple, NewType, TypeAlias
 
 from studio.graph.errors import CodecError, DocumentError
 
@@ -45,9 +45,11 @@ class Mode(StrEnum):
     """Neither the node nor what needs it runs."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Socket:
-    """One end of a link: a node and the name of one of its inputs or outputs."""
+class Socket(NamedTuple):
+    """One end of a link: a node and the name of one of its inputs or outputs.
+
+    A tuple, because links are looked up by it: that hashes and compares several times faster than a dataclass.
+    """
 
     node: NodeId
     name: str

@@ -102,6 +102,8 @@ class ProcessChannel:
         self._outgoing.put(message)
 
     def receive(self, timeout: float) -> Event | None:
+        if self._ready:
+            return self._ready.popleft()
         deadline = time.monotonic() + timeout
         while not self._ready:
             if self._over is not None:

@@ -27,6 +27,7 @@ from studio.sdk.values.text import Color, FilePath
 
 _WITHOUT_TENSORS = frozenset({bool, int, float, str, type(None), Color, FilePath, Image, Mask})
 """Classes of values that are not looked into: most of what travels."""
+_UNCHANGING = frozenset({bool, int, float, str, type(None), Color, FilePath})
 _MEND = "Work on a copy: take array.copy() or tensor.clone() first."
 
 
@@ -37,11 +38,25 @@ class Caller:
         self._spec = definition.spec
         self._function = definition.function
         self._entrances = {one.name: _Entrance(one) for one in self._spec.inputs}
+        self._defaults: dict[str, Any] = {}
+        """Checked values that a call cannot change, so that all calls may share them."""
         self._exits: tuple[_Exit, ...] = tuple((one.name, checker(one.type)) for one in self._spec.outputs)
 
     def fixed(self, parameters: Mapping[str, object], linked: Collection[str], node: str = "") -> dict[str, Any]:
         """Values of all inputs but those that are linked, converted and checked; they may serve for many calls. Raises `ValueRefused`."""
-        return {one.name: _input(one, parameters, node) for one in self._spec.inputs if one.name not in linked}
+        fixed: dict[str, Any] = {}
+        defaults = self._defaults
+        for one in self._spec.inputs:
+            name = one.name
+            if name in linked:
+                continue
+            if name in defaults and name not in parameters:
+                fixed[name] = defaults[name]
+                continue
+            value = fixed[name] = _input(one, parameters, node)
+            if name not in parameters and value.__class__ in _UNCHANGING:
+                defaults[name] = value
+        return fixed
 
     def call(self, fixed: Mapping[str, Any], linked: Mapping[str, object], node: str = "") -> tuple[Any, ...]:
         """The outputs of one call, in their declared order. `linked`: values that came along wires, by input.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -104,12 +105,24 @@ def _inside(value: object) -> Iterator[object]:
     while waiting:
         one = waiting.pop()
         yield one
+        kind: Any = type(one)
+        if kind in _LEAVES:
+            continue
         if isinstance(one, (list, tuple)):
             waiting.extend(one)
         elif isinstance(one, Mapping):
             waiting.extend(one.values())
-        elif dataclasses.is_dataclass(one) and not isinstance(one, type):
-            waiting.extend(getattr(one, field.name) for field in dataclasses.fields(one))
+        elif not isinstance(one, type):
+            waiting.extend([getattr(one, name) for name in _fields(kind)])
+
+
+_LEAVES: Final = frozenset({bool, int, float, str, type(None), np.ndarray})
+
+
+@lru_cache(maxsize=1024)
+def _fields(cls: type) -> tuple[str, ...]:
+    """The names of a dataclass's fields; none for other classes."""
+    return tuple(field.name for field in dataclasses.fields(cls)) if dataclasses.is_dataclass(cls) else ()
 
 
 def map_tensors(value: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:  # noqa: ANN401 - any value

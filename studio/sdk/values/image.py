@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -255,7 +256,7 @@ class Image:
 def check_unit_range(numbers: NDArray[np.float32], what: str, mend: str) -> None:
     """Raises `ValueRefused` where numbers are not finite, or further out of [0, 1] than `TOLERANCE`."""
     low, high = float(numbers.min()), float(numbers.max())
-    if not (np.isfinite(low) and np.isfinite(high)):
+    if not (math.isfinite(low) and math.isfinite(high)):
         raise ValueRefused(f"{what} has values that are not finite.", mend="Look for a division by zero.")
     if low < -TOLERANCE or high > 1 + TOLERANCE:
         raise ValueRefused(f"{what} has values from {low:.4g} to {high:.4g}; it goes from 0 to 1.", mend=mend)
