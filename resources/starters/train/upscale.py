@@ -88,7 +88,7 @@ def train(minutes: float, resume: bool, place: Place) -> None:
         rows = torch.stack([plain, trained(known), truth], 1).flatten(0, 1)
         write_sheet(to_pixels(rows.cpu() * 2 - 1), path, columns=6)
 
-    task = Task("upscaler", model, loss, BATCH, rate=2e-3, score=score, score_every=60, sheet=sheet, ema=0.99)
+    task = Task("upscaler", model, loss, BATCH, rate=5e-4, score=score, score_every=60, sheet=sheet, ema=0.99)
     trained = fit(task, minutes, place, resume)
     if place.rank == 0:
         to = place.folder.parents[1] / place.folder.name
