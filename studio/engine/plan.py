@@ -39,6 +39,9 @@ class Planner:
         self._outside: list[Task] = []
         self._unasked: list[Task] | None = None
         """The targets of a run that names none."""
+        self._fine: Collection[Task] | None = None
+        """The targets that were found without problems last; `_unsure` are the tasks that changed since."""
+        self._unsure: list[Task] = []
         self._folder = ""
         self.tasks: dict[NodeId, Task] = {}
 
@@ -64,6 +67,8 @@ class Planner:
         self._order = []
         self._outside = []
         self._unasked = None
+        self._fine = None
+        self._unsure = []
 
     def targets(self, graph: Graph, wanted: Collection[NodeId]) -> tuple[list[Task], list[Problem]]:
         """The tasks behind the wanted nodes: an instance of a subgraph stands for its outputs, a bend in a wire for what feeds it.
@@ -85,6 +90,9 @@ class Planner:
 
     def problems(self, targets: Collection[Task]) -> list[Problem]:
         """What keeps the targets, and all they need, from running."""
+        if targets is self._fine and not any(self._problems_of(task) for task in self._unsure):
+            self._unsure = []
+            return []
         needed = list(targets)
         seen = set(needed)
         found: list[Problem] = []
@@ -103,6 +111,7 @@ class Planner:
                     needed.append(source)
         if unordered:
             found.extend(cycles(self._flat, [task.id for task in needed]))
+        self._fine, self._unsure = None if found else targets, []
         return found
 
     def _problems_of(self, task: Task) -> tuple[Problem, ...]:
@@ -176,6 +185,7 @@ class Planner:
                 task.problems = None
                 task.fixed = None
                 dirty.append(task)
+        self._unsure += dirty
         return dirty
 
     def _all_targets(self) -> list[Task]:

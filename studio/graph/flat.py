@@ -44,19 +44,25 @@ class _Unfolding:
 
 def flatten(graph: Graph, catalog: Catalog) -> FlatGraph:
     """The graph as it runs. Raises `DocumentError` for subgraphs that are missing, contain themselves, or unfold beyond `MOST_NODES`."""
-    whole = _unfold(graph) if any(subgraph_of(node.type) for node in graph.nodes.values()) else _plain(graph)
+    types = {node.type for node in graph.nodes.values()}
+    whole = _unfold(graph) if any(map(subgraph_of, types)) else _plain(graph)
     through = _passages(whole, catalog)
     feeds: dict[NodeId, dict[str, Socket]] = {}
     starved: set[NodeId] = set()
     for input, output in whole.links.items():
-        if input.node in through:
+        node, name = input
+        if node in through:
             continue
-        source = _real_source(output, through)
+        source = _real_source(output, through) if output.node in through else output
         if source is None:
             continue
         if source.node in whole.muted:
-            starved.add(input.node)
-        feeds.setdefault(input.node, {})[input.name] = source
+            starved.add(node)
+        fed = feeds.get(node)
+        if fed is None:
+            feeds[node] = {name: source}
+        else:
+            fed[name] = source
     without = _downstream(feeds, whole.muted | starved)
     nodes = {
         id: FlatNode(node.type, node.parameters, feeds.get(id, {}), node.locked)

@@ -64,8 +64,8 @@ class Socket(NamedTuple):
     @classmethod
     def from_plain(cls, text: object) -> Socket:
         """The socket that `to_plain` wrote. Raises `CodecError`."""
-        node, dot, name = text.partition(".") if isinstance(text, str) else ("", "", "")
-        if not dot or not node or not name:
+        node, _, name = text.partition(".") if isinstance(text, str) else ("", "", "")
+        if not node or not name:
             raise CodecError(f"'{text}' is not a socket.", mend="Write node.socket.")
         return cls(NodeId(node), name)
 
