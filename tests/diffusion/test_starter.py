@@ -48,8 +48,7 @@ def draw(checkpoint: Checkpoint, prompts: Sequence[str], sampler: str, schedule:
 )
 def test_a_prompt_list_becomes_pictures_of_those_colours(starter: Checkpoint, sampler: str, schedule: str) -> None:
     prompts = [f"a large {colour} {shape} on a {ground} background" for colour, shape, ground in ASKED]
-    # The weights of these two are those of small, even steps.
-    pictures = draw(starter, prompts, sampler, schedule, steps=12 if sampler in ("plms", "ipndm") else 8)
+    pictures = draw(starter, prompts, sampler, schedule, steps=16)
     height, width = pictures.shape[1:3]
     middle = (
         pictures[:, height * 2 // 5 : height * 3 // 5, width * 2 // 5 : width * 3 // 5]

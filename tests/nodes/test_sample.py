@@ -187,7 +187,7 @@ def test_a_prompt_that_is_too_long_is_cut_and_the_log_says_so(ready: Ready) -> N
     with activate(Recorder()) as run:
         run_node(encode_prompt, text_encoder=ready.parts.text_encoder, text="a red circle " * 30)
     assert len(run.lines) == 1
-    assert "32 fit" in run.lines[0]
+    assert "77 fit" in run.lines[0]
 
 
 def test_what_does_not_fit_together_is_refused_with_its_socket(ready: Ready) -> None:
