@@ -37,12 +37,13 @@ def pipeline(path: Path) -> Path:
 
 
 def names(kind: str) -> list[str]:
-    return [entry.name for entry in find_models(kind)]
+    """Of the artist's own models: what ships is another test's subject."""
+    return [entry.name for entry in find_models(kind) if not entry.starter]
 
 
 def test_the_picture_starter_is_there_and_comes_first(folder: Path) -> None:
     weights(folder / "checkpoints" / "a.safetensors")
-    assert names("checkpoint")[0] == "picture"
+    assert find_models("checkpoint")[0].name == "picture"
     assert resolve("picture", "checkpoint") == resource("starters", "picture")
     assert find_models("checkpoint")[0].starter
 
@@ -54,7 +55,7 @@ def test_files_and_folders_are_found_with_kind_name_and_size(folder: Path) -> No
     weights(folder / "loras" / ".cache" / "hidden.safetensors")
     (folder / "loras" / "readme.txt").write_text("no model")
     (folder / "loras" / "half.safetensors.part").write_text("no model yet")
-    (lora,) = find_models("lora")
+    (lora,) = (entry for entry in find_models("lora") if not entry.starter)
     assert (lora.name, lora.path, lora.size) == ("styles/ink.safetensors", file, file.stat().st_size)
     toon = next(entry for entry in find_models("checkpoint") if not entry.starter)
     assert (toon.name, toon.path) == ("sd15/toon", whole)
@@ -177,7 +178,7 @@ def test_no_name_leads_out_of_the_model_folders(folder: Path, name: str) -> None
 
 def test_a_missing_model_is_answered_with_what_is_near(folder: Path) -> None:
     weights(folder / "loras" / "watercolour.safetensors")
-    with pytest.raises(ModelMissing, match=r"water_color: There is no lora .* Did you mean watercolour\.safetensors\?"):
+    with pytest.raises(ModelMissing, match=r"water_color: There is no lora .* Did you mean watercolour\.safetensors"):
         resolve("water_color", "lora")
     with pytest.raises(ModelMissing, match="There is a lora of this name: choose a vae"):
         resolve("watercolour", "vae")
