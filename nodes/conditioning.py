@@ -9,7 +9,7 @@ from studio.sdk import Conditioning, Model, Prompt, Slider, TextEncoder, ValueRe
 @node("text/EncodePrompt", aliases=("clip", "conditioning", "positive", "negative", "CLIPTextEncode"))
 def encode_prompt(
     text_encoder: TextEncoder,
-    text: str = Prompt(placeholder="What should be in the picture?"),
+    text: str = Prompt(placeholder="A prompt in plain words"),
     skip_layers: int = Slider(0, 0, 11, advanced=True),
 ) -> Conditioning:
     """Read a prompt with a model's text encoder. A list of prompts gives a list: one picture each.

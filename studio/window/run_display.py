@@ -22,6 +22,8 @@ class RunDisplay:
         self._desk = desk
         self._progress = progress
         self._queue = queue
+        self._died_in: str | None = None
+        """The run that a dead worker took with it: its end has been told."""
         progress.changed.connect(self.show_progress)
         progress.status_changed.connect(self._show_status)
         progress.live.connect(desk.viewer.show_live)
@@ -57,7 +59,9 @@ class RunDisplay:
         failed = [
             node for node, one in self._progress.statuses(order.document).items() if one.state is NodeState.FAILED
         ]
-        if state == "failed" and failed:
+        if state == "failed" and order.run == self._died_in:
+            self._desk.notices.withdraw("run")
+        elif state == "failed" and failed:
             status = self._progress.status(order.document, failed[0])
             self._desk.notices.tell(
                 f"{failed[0]}: {status.what} {status.mend}".strip(),
@@ -84,13 +88,19 @@ class RunDisplay:
         )
 
     def _tell_death(self, died: WorkerDied) -> None:
+        self._died_in = died.run
+        order = self._queue.current
         where = f" while '{died.node}' was running" if died.node else ""
+        actions = [("Log", lambda: self._desk.window.docks["log"].show())]
+        if died.node is not None and order is not None:
+            document, node = order.document, died.node
+            actions.insert(0, ("Show", lambda: self._desk.show_node(document, node)))
         self._desk.notices.tell(
             f"The worker ended{where}: {died.what} {died.mend} Your workflow is safe; another worker is starting.".replace(
                 "  ", " "
             ),
             grave=True,
             topic="worker",
-            actions=(("Log", lambda: self._desk.window.docks["log"].show()),),
+            actions=actions,
             seconds=30,
         )

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QColor, QDropEvent
-from PySide6.QtWidgets import QAbstractButton, QApplication, QDialog, QFileDialog, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QDialog, QFileDialog, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
 from studio.app.actions import ACTIONS, Command
@@ -202,6 +202,22 @@ def test_the_worker_line_tells_starting_ready_death_and_restart(room: Room) -> N
     room.until(lambda: room.desk.progress is not None and not room.desk.progress.worker.ready)
     assert room.desk.queue is not None
     assert room.desk.queue.current is None
+    assert len(room.window.notices.texts) == 1
+
+
+def test_a_notice_lies_over_the_canvas_and_moves_nothing(room: Room) -> None:
+    view, notices = room.window.view, room.window.notices
+    before = view.mapTo(room.window, QPoint(0, 0)), view.size()
+    notices.tell("word " * 120, topic="long")
+    room.qtbot.wait(20)
+    assert (view.mapTo(room.window, QPoint(0, 0)), view.size()) == before
+    label = notices.findChild(QLabel)
+    assert label.height() >= label.heightForWidth(label.width())
+    room.window.resize(900, 700)
+    room.qtbot.wait(20)
+    assert view.rect().contains(notices.geometry())
+    notices.withdraw("long")
+    assert not notices.isVisible()
 
 
 def test_log_lines_reach_the_panel(room: Room) -> None:
@@ -321,7 +337,7 @@ def test_a_double_click_on_a_wire_bends_it(room: Room) -> None:
     wire = room.scene.wires.wires[end("save", "image")]
     room.window.view.split_asked.emit(end("save", "image"), wire.drawn().pointAtPercent(0.5))
     assert room.scene.graph.links[end("save", "image")] == end("reroute", "value")
-    assert str(room.scene.type_of(NodeId("reroute"), "value", True)) == "Image"
+    assert str(room.scene.wiring.type_of(NodeId("reroute"), "value", True)) == "Image"
     assert room.scene.wires.wires[end("save", "image")].color == wire.color
     assert_shows(room.scene)
 

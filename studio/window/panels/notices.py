@@ -1,26 +1,39 @@
-"""Quiet bars above the canvas: what was recovered, that the worker died, what went wrong with a file. Never a box in the way."""
+"""Quiet bars over the canvas: what was recovered, that the worker died, what went wrong with a file. Nothing moves to make room."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
 
-_MOST = 4
+_MOST: Final = 4
+_WIDEST: Final = 900
+_MARGIN: Final = 8
 
 
 class Notices(QWidget):
-    """At most a few at a time, the latest below. A notice of the same `topic` replaces the one before."""
+    """At the top of another widget, and as wide; at most a few at a time, the latest below.
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    A notice of the same `topic` replaces the one before.
+    """
+
+    def __init__(self, over: QWidget) -> None:
+        super().__init__(over)
+        self._over = over
         self._bars: list[_Bar] = []
         self._column = QVBoxLayout(self)
-        self._column.setContentsMargins(8, 6, 8, 0)
+        self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(4)
         self.setAccessibleName("Notices")
         self.hide()
+        over.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+        if event.type() == QEvent.Type.Resize and self._bars:
+            self._lie_down()
+        return False
 
     @property
     def texts(self) -> list[str]:
@@ -50,7 +63,9 @@ class Notices(QWidget):
             timer.setSingleShot(True)
             timer.timeout.connect(lambda: self._remove(bar))
             timer.start(round(seconds * 1000))
+        self._lie_down()
         self.show()
+        self.raise_()
 
     def withdraw(self, topic: str) -> None:
         """A notice is no longer true."""
@@ -64,6 +79,12 @@ class Notices(QWidget):
             bar.hide()
             bar.deleteLater()
         self.setVisible(bool(self._bars))
+        self._lie_down()
+
+    def _lie_down(self) -> None:
+        width = min(self._over.width() - 2 * _MARGIN, _WIDEST)
+        self._column.activate()
+        self.setGeometry((self._over.width() - width) // 2, _MARGIN, width, self._column.heightForWidth(width))
 
 
 class _Bar(QFrame):
