@@ -234,8 +234,7 @@ class Desk(QObject):
         """What an edit changes, and all that hangs on it, is no longer what the last run made of it."""
         if self.progress is None or not self.progress.statuses(self.document.id):
             return
-        outdated = {id for start in touched(edit) for id in self.scene.reachable(start, upstream=False)}
-        self.progress.outdate(self.document.id, outdated)
+        self.progress.outdate(self.document.id, self.scene.wiring.reachable(touched(edit), upstream=False))
 
     def note_closed(self) -> None:
         """Look whether a closed document can still come back."""

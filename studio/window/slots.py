@@ -52,7 +52,8 @@ class Slots:
             source.output = pictorial[0] if pictorial else spec.outputs[0].name
         else:
             feeding = next(
-                (out for one in spec.inputs if (out := self._desk.scene.input_source(node, one.name)) is not None), None
+                (out for one in spec.inputs if (out := self._desk.scene.wiring.fed(node).get(one.name)) is not None),
+                None,
             )
             if feeding is None:
                 return

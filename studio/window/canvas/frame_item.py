@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QPainter, QPen
+from PySide6.QtGui import QColor, QPainter, QPen
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 
 from studio.graph.graph import Frame, FrameId, Note, NoteId
@@ -21,119 +21,114 @@ CORNER: Final = 14.0
 """Side of the square at the lower right by which a frame or note is sized."""
 
 
-class FrameItem(QGraphicsItem):
+class Box(QGraphicsItem):
+    """What frames and notes have in common: a rectangle that lies somewhere, can be selected, and is sized by its corner."""
+
+    def __init__(self, held: Frame | Note, theme: Theme) -> None:
+        super().__init__()
+        self.selected = False
+        self._held = held
+        self._theme = theme
+        self.setPos(*held.position)
+
+    @property
+    def size(self) -> tuple[float, float]:
+        return self._held.size
+
+    def boundingRect(self) -> QRectF:  # noqa: N802 - Qt's name
+        return QRectF(-2, -2, self.size[0] + 4, self.size[1] + 4)
+
+    def set_selected(self, selected: bool) -> None:
+        self.selected = selected
+        self.update()
+
+    def _hold(self, held: Frame | Note) -> None:
+        if held.size != self.size:
+            self.prepareGeometryChange()
+        self._held = held
+        self.setPos(*held.position)
+        self.update()
+
+    def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
+        theme = self._theme
+        width, height = self.size
+        bounds = QRectF(0.5, 0.5, width - 1, height - 1)
+        fill, line, radius = self._look()
+        painter.setBrush(fill)
+        painter.setPen(QPen(theme["accent"], 2) if self.selected else QPen(line, 1))
+        if painter.transform().m11() < REDUCED_BELOW:
+            painter.drawRect(bounds)
+            return
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.drawRoundedRect(bounds, radius, radius)
+        self._paint_content(painter, bounds)
+        if self.selected:
+            painter.setPen(QPen(theme["accent"], 1.5))
+            for inset in (5.0, 9.0):
+                painter.drawLine(int(width - inset), int(height - 3), int(width - 3), int(height - inset))
+
+    def _look(self) -> tuple[QColor, QColor, float]:
+        """Fill, border, and the radius of the corners."""
+        raise NotImplementedError
+
+    def _paint_content(self, painter: QPainter, bounds: QRectF) -> None:
+        raise NotImplementedError
+
+
+class FrameItem(Box):
     """A titled rectangle behind nodes."""
 
     def __init__(self, id: FrameId, frame: Frame, theme: Theme) -> None:
-        super().__init__()
+        super().__init__(frame, theme)
         self.id = id
         self.frame = frame
-        self.selected = False
-        self._theme = theme
         self._font = ui_font(14, bold=True)
         self.setZValue(-20)
-        self.setPos(*frame.position)
-
-    @property
-    def size(self) -> tuple[float, float]:
-        return self.frame.size
-
-    def boundingRect(self) -> QRectF:  # noqa: N802 - Qt's name
-        return QRectF(-2, -2, self.frame.size[0] + 4, self.frame.size[1] + 4)
 
     def show_frame(self, frame: Frame) -> None:
-        if frame.size != self.frame.size:
-            self.prepareGeometryChange()
         self.frame = frame
-        self.setPos(*frame.position)
-        self.update()
+        self._hold(frame)
 
-    def set_selected(self, selected: bool) -> None:
-        self.selected = selected
-        self.update()
+    def _look(self) -> tuple[QColor, QColor, float]:
+        canvas, tint = self._theme["canvas"], self._theme.band("", self.frame.color)
+        return blend(canvas, tint, 0.3), blend(canvas, tint, 0.9), 8
 
-    def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
-        theme = self._theme
-        tint = theme.band("", self.frame.color)
-        width, height = self.frame.size
-        bounds = QRectF(0.5, 0.5, width - 1, height - 1)
-        painter.setBrush(blend(theme["canvas"], tint, 0.3))
-        painter.setPen(QPen(theme["accent"], 2) if self.selected else QPen(blend(theme["canvas"], tint, 0.9), 1))
-        if painter.transform().m11() < REDUCED_BELOW:
-            painter.drawRect(bounds)
-            return
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.drawRoundedRect(bounds, 8, 8)
+    def _paint_content(self, painter: QPainter, bounds: QRectF) -> None:
         painter.setFont(self._font)
-        painter.setPen(theme["secondary"])
-        painter.drawText(
-            QRectF(12, 0, width - 24, FRAME_BAND + 4), Qt.AlignmentFlag.AlignVCenter, self.frame.title or "Frame"
-        )
-        if self.selected:
-            _grip(painter, theme, width, height)
+        painter.setPen(self._theme["secondary"])
+        title = QRectF(12, 0, self.size[0] - 24, FRAME_BAND + 4)
+        painter.drawText(title, Qt.AlignmentFlag.AlignVCenter, self.frame.title or "Frame")
 
 
-class NoteItem(QGraphicsItem):
+class NoteItem(Box):
     """A text on the canvas, in Markdown."""
 
     def __init__(self, id: NoteId, note: Note, theme: Theme) -> None:
-        super().__init__()
+        super().__init__(note, theme)
         self.id = id
         self.note = note
-        self.selected = False
-        self._theme = theme
         self._text: NoteText | None = None
         self.setZValue(-5)
         self.setCacheMode(QGraphicsItem.CacheMode.DeviceCoordinateCache)
-        self.setPos(*note.position)
-
-    @property
-    def size(self) -> tuple[float, float]:
-        return self.note.size
-
-    def boundingRect(self) -> QRectF:  # noqa: N802 - Qt's name
-        return QRectF(-2, -2, self.note.size[0] + 4, self.note.size[1] + 4)
 
     def show_note(self, note: Note) -> None:
-        if note.size != self.note.size:
-            self.prepareGeometryChange()
         if note.text != self.note.text or note.size != self.note.size:
             self._text = None
         self.note = note
-        self.setPos(*note.position)
-        self.update()
+        self._hold(note)
 
-    def set_selected(self, selected: bool) -> None:
-        self.selected = selected
-        self.update()
-
-    def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
+    def _look(self) -> tuple[QColor, QColor, float]:
         theme = self._theme
-        width, height = self.note.size
-        bounds = QRectF(0.5, 0.5, width - 1, height - 1)
-        painter.setBrush(
-            theme.band("", self.note.color) if self.note.color else blend(theme["panel"], theme["accent"], 0.1)
-        )
-        painter.setPen(QPen(theme["accent"], 2) if self.selected else QPen(theme["line"], 1))
-        if painter.transform().m11() < REDUCED_BELOW:
-            painter.drawRect(bounds)
-            return
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.drawRoundedRect(bounds, 6, 6)
+        fill = theme.band("", self.note.color) if self.note.color else blend(theme["panel"], theme["accent"], 0.1)
+        return fill, theme["line"], 6
+
+    def _paint_content(self, painter: QPainter, bounds: QRectF) -> None:
         painter.save()
         painter.setClipRect(bounds.adjusted(NOTE_PAD, NOTE_PAD - 2, -NOTE_PAD, -4), Qt.ClipOperation.IntersectClip)
         painter.translate(NOTE_PAD, NOTE_PAD - 2)
         if self._text is None:
             from studio.window.canvas.note_text import NoteText  # most workflows have no note
 
-            self._text = NoteText(self.note.text or "*Double-click to write.*", self.note.size[0] - 2 * NOTE_PAD)
-        self._text.paint(painter, theme)
+            self._text = NoteText(self.note.text or "*Double-click to write.*", self.size[0] - 2 * NOTE_PAD)
+        self._text.paint(painter, self._theme)
         painter.restore()
-        if self.selected:
-            _grip(painter, theme, width, height)
-
-
-def _grip(painter: QPainter, theme: Theme, width: float, height: float) -> None:
-    painter.setPen(QPen(theme["accent"], 1.5))
-    for inset in (5.0, 9.0):
-        painter.drawLine(int(width - inset), int(height - 3), int(width - 3), int(height - inset))

@@ -18,8 +18,8 @@ class Landing:
         self.held = held
         self.is_output = is_output
         self._scene = scene
-        self._type = scene.type_of(held.node, held.name, is_output)
-        self._barred = scene.reachable(held.node, upstream=is_output)
+        self._type = scene.wiring.type_of(held.node, held.name, is_output)
+        self._barred = scene.wiring.reachable((held.node,), upstream=is_output)
 
     def fits(self, id: NodeId, name: str, is_output: bool) -> bool:
         """Whether the wire may land on this socket; true for the one it comes from."""
@@ -27,6 +27,6 @@ class Landing:
             return name == self.held.name and is_output == self.is_output
         if is_output == self.is_output or id in self._barred:
             return False
-        other = self._scene.type_of(id, name, is_output)
+        other = self._scene.wiring.type_of(id, name, is_output)
         pair = (self._type, other) if self.is_output else (other, self._type)
         return refusal(*pair) is None

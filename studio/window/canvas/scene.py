@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QGraphicsScene
 from studio.graph.graph import Frame, FrameId, Graph, Node, NodeId, Note, NoteId, Socket, SubgraphId, subgraph_of
 from studio.graph.history import History
 from studio.graph.spec import Catalog, NodeSpec
-from studio.graph.types import ANY, Refusal, SocketType
+from studio.graph.types import Refusal
 from studio.window.canvas.frame_item import FrameItem, NoteItem
 from studio.window.canvas.landing import Landing
 from studio.window.canvas.layout import Hit
@@ -23,6 +23,7 @@ from studio.window.canvas.painter import NodePainter
 from studio.window.canvas.placeholder import placeholder_spec
 from studio.window.canvas.status import Status
 from studio.window.canvas.wires import WireLayer
+from studio.window.canvas.wiring import Wiring
 from studio.window.theme import Theme
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ Key: TypeAlias = tuple[str, str]
 """What can be selected: its kind (`node`, `frame`, `note`) and its id."""
 EXTENT: Final = 400_000.0
 """Half the side of the square in which nodes can be seen."""
-_NOTHING: Final[frozenset[str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,7 @@ class CanvasScene(QGraphicsScene):
         self.wires = WireLayer()
         self.overview = Overview()
         self.selected: set[Key] = set()
-        self._fed_by: dict[NodeId, dict[str, Socket]] = {}
-        self._feeds: dict[NodeId, dict[Socket, str]] = {}
+        self.wiring = Wiring(self.spec)
         self._specs: dict[str, NodeSpec | None] = {}
         self._statuses: dict[NodeId, Status] = {}
         self.addItem(self.wires)
@@ -107,40 +106,6 @@ class CanvasScene(QGraphicsScene):
         """The spec that a node is shown with: the catalog's, a subgraph's, or a placeholder's."""
         item = self.nodes.get(id)
         return item.spec if item is not None else None
-
-    def type_of(self, id: NodeId, name: str, is_output: bool) -> SocketType:
-        """The type that a socket carries now; a generic one takes that of what feeds it."""
-        seen: set[tuple[NodeId, str]] = set()
-        while (id, name) not in seen:
-            seen.add((id, name))
-            item = self.nodes.get(id)
-            spec = item.spec if item is not None else None
-            declared = None
-            if spec is not None:
-                declared = (spec.outputs_by_name if is_output else spec.inputs_by_name).get(name)
-            if spec is None or declared is None:
-                return ANY
-            if not declared.type.variable:
-                return declared.type
-            fed = self._fed_by.get(id, {})
-            source = next((fed[one.name] for one in spec.inputs if one.type == declared.type and one.name in fed), None)
-            if source is None:
-                return declared.type
-            id, name, is_output = source.node, source.name, True
-        return ANY
-
-    def source(self, input: Socket) -> Socket | None:
-        """The output that feeds an input."""
-        return self._fed_by.get(input.node, {}).get(input.name)
-
-    def input_source(self, id: NodeId, name: str) -> Socket | None:
-        """The output that feeds an input of a node."""
-        return self._fed_by.get(id, {}).get(name)
-
-    def touching(self, id: NodeId) -> list[Socket]:
-        """The inputs of all wires at a node, into it and out of it."""
-        into = [Socket(id, name) for name in self._fed_by.get(id, ())]
-        return into + list(self._feeds.get(id, ()))
 
     def socket_point(self, socket: Socket, *, is_output: bool) -> QPointF | None:
         item = self.nodes.get(socket.node)
@@ -188,15 +153,18 @@ class CanvasScene(QGraphicsScene):
 
     @property
     def selected_nodes(self) -> tuple[NodeId, ...]:
-        return tuple(NodeId(id) for kind, id in sorted(self.selected) if kind == "node")
+        return tuple(map(NodeId, self._selected("node")))
 
     @property
     def selected_frames(self) -> tuple[FrameId, ...]:
-        return tuple(FrameId(id) for kind, id in sorted(self.selected) if kind == "frame")
+        return tuple(map(FrameId, self._selected("frame")))
 
     @property
     def selected_notes(self) -> tuple[NoteId, ...]:
-        return tuple(NoteId(id) for kind, id in sorted(self.selected) if kind == "note")
+        return tuple(map(NoteId, self._selected("note")))
+
+    def _selected(self, wanted: str) -> list[str]:
+        return [id for kind, id in sorted(self.selected) if kind == wanted]
 
     def select(self, keys: Collection[Key]) -> None:
         """Exactly these are selected."""
@@ -258,21 +226,6 @@ class CanvasScene(QGraphicsScene):
 
         return why_not(self.graph, self.catalog, output, input)
 
-    def reachable(self, start: NodeId, *, upstream: bool) -> set[NodeId]:
-        """A node and all that it needs, or all that needs it."""
-        seen, waiting = {start}, [start]
-        while waiting:
-            id = waiting.pop()
-            if upstream:
-                others = [source.node for source in self._fed_by.get(id, {}).values()]
-            else:
-                others = [input.node for input in self._feeds.get(id, ())]
-            for other in others:
-                if other not in seen:
-                    seen.add(other)
-                    waiting.append(other)
-        return seen
-
     # Following the document
 
     def _build(self) -> None:
@@ -283,13 +236,12 @@ class CanvasScene(QGraphicsScene):
         self.notes.clear()
         self.wires.clear()
         self.overview.clear()
-        self._fed_by.clear()
-        self._feeds.clear()
+        self.wiring.clear()
         self._specs.clear()
         self.selected = set()
         graph = self.graph
         for input, output in graph.links.items():
-            self._note_link(input, output)
+            self.wiring.link(input, output)
         for id, node in graph.nodes.items():
             self._add_node(id, node)
         for input in graph.links:
@@ -344,12 +296,12 @@ class CanvasScene(QGraphicsScene):
 
     def _add_node(self, id: NodeId, node: Node) -> None:
         spec, missing = self._spec_for(id, node)
-        item = NodeItem(id, node, spec, self.painter, self.type_of)
+        item = NodeItem(id, node, spec, self.painter, self.wiring.type_of)
         item.spec_missing = missing
         status = self._statuses.get(id)
         if status is not None:
             item.show_status(status)
-        fed = self._fed_by.get(id)
+        fed = self.wiring.fed(id)
         if fed:
             item.show_links(frozenset(fed))
         self.nodes[id] = item
@@ -360,13 +312,13 @@ class CanvasScene(QGraphicsScene):
         touched: set[NodeId] = set()
         for id in ids:
             if id in graph.nodes:
-                touched |= self._sync_links(self.touching(id), graph)
+                touched |= self._sync_links(self.wiring.touching(id), graph)
                 self._refresh_node(id)
                 continue
             item = self.nodes.pop(id, None)
             if item is None:
                 continue
-            for input in self.touching(id):
+            for input in self.wiring.touching(id):
                 touched |= self._drop_link(input)
             self.selected.discard(("node", id))
             self.overview.remove_node(id)
@@ -403,8 +355,8 @@ class CanvasScene(QGraphicsScene):
         spec = self._specs[node.type]
         if spec is not None:
             return spec, False
-        used = set(self._feeds.get(id, {}).values())
-        return placeholder_spec(node, self._fed_by.get(id, ()), used), not self.loading
+        used = set(self.wiring.used(id).values())
+        return placeholder_spec(node, self.wiring.fed(id), used), not self.loading
 
     def _subgraph_spec(self, type: str) -> NodeSpec | None:
         if subgraph_of(type) is None:
@@ -426,23 +378,18 @@ class CanvasScene(QGraphicsScene):
         touched: set[NodeId] = set()
         for input in inputs:
             output = graph.links.get(input)
-            if self.source(input) != output:
+            if self.wiring.source(input) != output:
                 touched |= self._drop_link(input)
                 if output is not None:
-                    self._note_link(input, output)
+                    self.wiring.link(input, output)
                     touched |= {input.node, output.node}
                     self._place_wire(input)
         return touched
 
-    def _note_link(self, input: Socket, output: Socket) -> None:
-        self._fed_by.setdefault(input.node, {})[input.name] = output
-        self._feeds.setdefault(output.node, {})[input] = output.name
-
     def _drop_link(self, input: Socket) -> set[NodeId]:
-        output = self._fed_by.get(input.node, {}).pop(input.name, None)
+        output = self.wiring.unlink(input)
         if output is None:
             return set()
-        self._feeds.get(output.node, {}).pop(input, None)
         self.wires.update(self.wires.remove(input))
         self.overview.remove_wire(input)
         return {input.node, output.node}
@@ -456,23 +403,23 @@ class CanvasScene(QGraphicsScene):
             if item is None or id in seen:
                 continue
             seen.add(id)
-            changed = item.show_links(frozenset(self._fed_by.get(id, ())))
+            changed = item.show_links(frozenset(self.wiring.fed(id)))
             if item.spec_missing:
                 self._refresh_node(id)
             generic = _is_generic(item.spec)
             if generic:
-                waiting.extend(input.node for input in self._feeds.get(id, ()))
+                waiting.extend(input.node for input in self.wiring.used(id))
                 item.update()
             if changed or item.spec_missing or generic:
                 self._place_node(item)
                 self._place_wires(id)
 
     def _place_wires(self, id: NodeId) -> None:
-        for input in self.touching(id):
+        for input in self.wiring.touching(id):
             self._place_wire(input)
 
     def _place_wire(self, input: Socket) -> None:
-        output = self._fed_by.get(input.node, {}).get(input.name)
+        output = self.wiring.source(input)
         target, source = self.nodes.get(input.node), self.nodes.get(output.node) if output is not None else None
         if output is None or target is None or source is None:
             return
@@ -481,7 +428,7 @@ class CanvasScene(QGraphicsScene):
         old = self.wires.wires.get(input)
         if old is not None:
             self.wires.update(old.bounds)
-        color = self.theme.socket(self.type_of(output.node, output.name, True)).color
+        color = self.theme.socket(self.wiring.type_of(output.node, output.name, True)).color
         ends = (*start, *end)
         self.wires.put(input, ends, color)
         self.overview.put_wire(input, ends)

@@ -58,7 +58,7 @@ class GraphCommands:
     def search_at(self, place: QPointF, screen: QPoint, socket: Socket | None, *, is_output: bool) -> None:
         """The search; for a wire in the hand only what it can join, and the choice is joined to it."""
         desk, scene = self._desk, self._desk.scene
-        type = scene.type_of(socket.node, socket.name, is_output) if socket is not None else None
+        type = scene.wiring.type_of(socket.node, socket.name, is_output) if socket is not None else None
         search = self._searching(scene.catalog)
 
         def find(text: str) -> list[Row]:
@@ -127,7 +127,7 @@ class GraphCommands:
     def split_wire(self, input: Socket, place: QPointF) -> None:
         """A bend in a wire."""
         scene = self._desk.scene
-        source = scene.source(input)
+        source = scene.wiring.source(input)
         if source is None:
             return
         id = fresh_id(REROUTE, set(scene.graph.nodes))
@@ -158,8 +158,8 @@ class GraphCommands:
         scene = self._desk.scene
         start = scene.socket_point(output, is_output=True)
         end = scene.socket_point(input, is_output=False)
-        given = scene.type_of(output.node, output.name, True)
-        taken = scene.type_of(input.node, input.name, False)
+        given = scene.wiring.type_of(output.node, output.name, True)
+        taken = scene.wiring.type_of(input.node, input.name, False)
         into = next((one.name for one in spec.inputs if _plain_fit(given, one.type)), None)
         out = next((one.name for one in spec.outputs if _plain_fit(one.type, taken)), None)
         if start is None or end is None or into is None or out is None:

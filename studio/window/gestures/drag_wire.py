@@ -32,7 +32,7 @@ class DragWire(Gesture):
     def __init__(self, view: CanvasView, socket: Socket, *, is_output: bool) -> None:
         super().__init__(view)
         self._taken_from: Socket | None = None
-        source = None if is_output else view.canvas.source(socket)
+        source = None if is_output else view.canvas.wiring.source(socket)
         if source is not None:
             self._taken_from = socket
             socket, is_output = source, True
@@ -43,7 +43,7 @@ class DragWire(Gesture):
     def move(self, at: Pointer) -> None:
         if self._wire is None:
             canvas = self.view.canvas
-            color = canvas.theme.socket(canvas.type_of(self.held.node, self.held.name, self.is_output)).color
+            color = canvas.theme.socket(canvas.wiring.type_of(self.held.node, self.held.name, self.is_output)).color
             origin = canvas.socket_point(self.held, is_output=self.is_output) or at.scene
             self._wire = LooseWire(origin, color, backward=not self.is_output)
             canvas.addItem(self._wire)
@@ -82,7 +82,7 @@ class DragWire(Gesture):
         output, input = self._pair(target)
         if self._taken_from is not None and self._taken_from != input:
             self.view.apply(Batch((disconnect(self._taken_from), connect(input, output)), "Move link"))
-        elif self.view.canvas.source(input) != output:
+        elif self.view.canvas.wiring.source(input) != output:
             self.view.apply(connect(input, output))
         else:
             self._put_back()
@@ -135,7 +135,7 @@ class DragWire(Gesture):
             for name, place in places.items()
             if landing is not None and not place.on_control and landing.fits(item.id, name, not self.is_output)
         ]
-        free = [socket for socket in fitting if self.view.canvas.source(socket) is None]
+        free = [socket for socket in fitting if self.view.canvas.wiring.source(socket) is None]
         return next(iter(free or fitting), None)
 
 
