@@ -24,7 +24,8 @@ from studio.sdk import Choice, Conditioning, Latent, Model, Noise, Schedule, See
 @node("sample/Sample", live=True, aliases=("ksampler", "denoise", "generate", "diffusion", "KSampler"))
 def sample_(
     model: Model,
-    positive: Conditioning,
+    *,
+    positive: Conditioning | None = None,
     latent: Latent,
     negative: Conditioning | None = None,
     sigmas: Schedule | None = None,
@@ -40,7 +41,7 @@ def sample_(
 
     Args:
         model: The denoising network.
-        positive: What should be in the picture.
+        positive: What should be in the picture. A model that was trained without words needs none.
         latent: The size of a new picture, or the latent of one that is to be changed.
         negative: What should not be in the picture. Needed unless guidance is 1.
         sigmas: Noise levels to visit, in place of steps, schedule and denoise.
@@ -55,11 +56,11 @@ def sample_(
     context = running()
     network = context.use(model.weights)
     levels = sigmas.sigmas if sigmas is not None else _levels(network, schedule, steps, denoise)
-    wanted = to_conditioned(positive, model, "positive")
+    wanted = to_conditioned(positive, model, "positive") if positive is not None else None
     unwanted = to_conditioned(negative, model, "negative") if negative is not None else None
     begin = tensor_for(network, latent)
     # Item i of a batch is what a single run with seed + i gives, so a batch may be done piece by piece where memory is short.
-    alone = context.tight_memory and wanted.prompts == 1 and (unwanted is None or unwanted.prompts == 1)
+    alone = context.tight_memory and all(one is None or one.prompts == 1 for one in (wanted, unwanted))
     pieces = [one[None] for one in begin.unbind()] if alone else [begin]
     previews = Previews(network)
     done = []

@@ -60,8 +60,10 @@ def encode(
     latents = []
     with _tiled(network, tile):
         for item in pixels.to(dtype_of(network)).unbind():
-            posterior = _item(network, "encode", item[None])
-            latents.append(posterior.mode() if generator is None else posterior.sample(generator))
+            encoded = _item(network, "encode", item[None])
+            if not isinstance(encoded, Tensor):  # else the VAE has one latent for a picture, not a distribution
+                encoded = encoded.mode() if generator is None else encoded.sample(generator)
+            latents.append(encoded)
     latent = torch.cat(latents).float()
     if vae.latents.shift:
         latent = latent - vae.latents.shift

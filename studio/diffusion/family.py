@@ -54,6 +54,8 @@ class Family(ABC):
     """Short and stable: it is written into files."""
     title: ClassVar[str]
     """For people."""
+    takes_prompt: ClassVar[bool] = True
+    """False where there is no text encoder: the models are sampled without a conditioning, and never guided."""
 
     @abstractmethod
     def detect(self, tensors: Mapping[str, TensorInfo]) -> Detected | None:

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor, nn
 
 from studio.diffusion.foreign import Foreign
 from studio.diffusion.noise_schedule import NoiseSchedule
-from studio.diffusion.prediction import Prediction
+from studio.diffusion.prediction import Parametrization
 
 if TYPE_CHECKING:
     from studio.diffusion.family import Family
@@ -41,7 +42,7 @@ class LoadedModel:
 
     family: Family
     network: nn.Module
-    prediction: Prediction
+    prediction: Parametrization
     noise: NoiseSchedule
     latents: LatentFormat
     size: tuple[int, int]
@@ -104,6 +105,11 @@ class Conditioned:
     """(prompts, tokens): 1 where a token is to be seen, where the family masks."""
     extras: Mapping[str, Tensor] = field(default_factory=dict)
     """What else the family's network takes, by the name it gives it; first dimension = prompts."""
+
+    @classmethod
+    def nothing(cls) -> Conditioned:
+        """For a network that takes no prompt."""
+        return cls(torch.zeros(1, 0, 0))
 
     @property
     def prompts(self) -> int:

@@ -6,12 +6,28 @@ a run of ours can then be compared with a pipeline bit for bit.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from studio.diffusion.process import EXPLODING, FLOW, NoisingProcess
+
+
+class Parametrization(Protocol):
+    """How a network is asked for x0. A family whose network is none of the usual kinds brings its own."""
+
+    @property
+    def process(self) -> NoisingProcess:
+        """The process in which samplers run the model."""
+
+    def model_input(self, x: Tensor, sigma: float) -> Tensor:
+        """`x` as the network wants it."""
+
+    def denoised(self, x: Tensor, sigma: float, output: Tensor) -> Tensor:
+        """Predicted x0 from the network's output at `x`. x and output: (batch, channels, ...) float32."""
 
 
 class Prediction(Enum):
@@ -47,6 +63,24 @@ class Prediction(Enum):
                 return output * float(-level / _root(sigma)) + x / float(level**2 + 1)
             case Prediction.SAMPLE:
                 return output
+
+
+@dataclass(frozen=True, slots=True)
+class Clamped:
+    """Another parametrization whose x0 is kept within -`bound` .. `bound`: pixels, which cannot be brighter than white."""
+
+    inner: Parametrization
+    bound: float
+
+    @property
+    def process(self) -> NoisingProcess:
+        return self.inner.process
+
+    def model_input(self, x: Tensor, sigma: float) -> Tensor:
+        return self.inner.model_input(x, sigma)
+
+    def denoised(self, x: Tensor, sigma: float, output: Tensor) -> Tensor:
+        return self.inner.denoised(x, sigma, output).clamp(-self.bound, self.bound)
 
 
 def _root(sigma: float) -> Tensor:

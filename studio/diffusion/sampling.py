@@ -25,7 +25,7 @@ LARGEST_EDGE = 4096
 
 def sample(
     model: LoadedModel,
-    positive: Conditioned,
+    positive: Conditioned | None,
     negative: Conditioned | None,
     latent: Tensor,
     sigmas: Sequence[float],
@@ -39,9 +39,10 @@ def sample(
     """The states after each step of a run. Closing the generator cancels it; a stored state as `start` resumes or branches.
 
     latent: (batch, channels, height, width) scaled latent; zeros for a picture from nothing. A batch of 1 becomes as large as the
-    list of prompts. sigmas: falling, the last 0, as `schedules.sigmas` makes them; work on an existing latent begins part of the way
-    down. seed: of the first item, see `noise.py`; `noise` of the latent's shape replaces the initial noise, and the sampler's own noise
-    still comes from the seed. With `start`, latent, seed and noise are not looked at.
+    list of prompts. positive: may be None for a model that takes no prompt, which looks at neither `negative` nor `guidance`. sigmas:
+    falling, the last 0, as `schedules.sigmas` makes them; work on an existing latent begins part of the way down. seed: of the first
+    item, see `noise.py`; `noise` of the latent's shape replaces the initial noise, and the sampler's own noise still comes from the
+    seed. With `start`, latent, seed and noise are not looked at.
 
     Runs where the model's weights lie; states are float32 on that device. A resumed run equals the unbroken one bit for bit, as long
     as the sampler is the same; another sampler starts with an empty memory. Raises ValueRefused at once for inputs that do not fit,
@@ -49,6 +50,14 @@ def sample(
     """
     check_sigmas(sigmas)
     chosen = find_sampler(sampler)
+    if not model.family.takes_prompt:
+        positive, negative, guidance = positive or Conditioned.nothing(), None, 1.0
+    if positive is None:
+        raise ValueRefused(
+            "This model is steered by a prompt, and there is none.",
+            socket="positive",
+            mend="Connect a prompt that was encoded with the text encoder of the same checkpoint.",
+        )
     if negative is None and guidance != 1 and not model.family.takes_guidance(model):
         raise ValueRefused(
             f"Guidance {guidance:g} needs a negative conditioning.",
