@@ -31,9 +31,13 @@ class Command(StrEnum):
     PASTE = "edit.paste"
     PASTE_CONNECTED = "edit.paste_connected"
     DUPLICATE = "edit.duplicate"
+    DUPLICATE_CONNECTED = "edit.duplicate_connected"
     DELETE = "edit.delete"
+    DELETE_AND_HEAL = "edit.delete_and_heal"
     SELECT_ALL = "edit.select_all"
     SELECT_NONE = "edit.select_none"
+    SELECT_UPSTREAM = "edit.select_upstream"
+    SELECT_DOWNSTREAM = "edit.select_downstream"
     ADD_NODE = "graph.add_node"
     ADD_FRAME = "graph.add_frame"
     ADD_NOTE = "graph.add_note"
@@ -41,6 +45,19 @@ class Command(StrEnum):
     MUTE = "graph.mute"
     COLLAPSE = "graph.collapse"
     RENAME = "graph.rename"
+    EXTRACT = "graph.extract"
+    CHANGE_TYPE = "graph.change_type"
+    SWAP_INPUTS = "graph.swap_inputs"
+    TIDY = "arrange.tidy"
+    ALIGN_LEFT = "arrange.left"
+    ALIGN_CENTER = "arrange.center"
+    ALIGN_RIGHT = "arrange.right"
+    ALIGN_TOP = "arrange.top"
+    ALIGN_MIDDLE = "arrange.middle"
+    ALIGN_BOTTOM = "arrange.bottom"
+    DISTRIBUTE_ACROSS = "arrange.across"
+    DISTRIBUTE_DOWN = "arrange.down"
+    PIN = "arrange.pin"
     RUN = "run.run"
     RUN_TO_HERE = "run.to_here"
     CANCEL = "run.cancel"
@@ -70,6 +87,7 @@ class Menu(StrEnum):
     FILE = "File"
     EDIT = "Edit"
     GRAPH = "Graph"
+    ARRANGE = "Arrange"
     RUN = "Run"
     VIEW = "View"
     HELP = "Help"
@@ -121,6 +139,14 @@ def has_selected_nodes(state: State) -> bool:
 
 def one_node_selected(state: State) -> bool:
     return state.selected_nodes == 1
+
+
+def several_nodes_selected(state: State) -> bool:
+    return state.selected_nodes > 1
+
+
+def many_nodes_selected(state: State) -> bool:
+    return state.selected_nodes > 2
 
 
 def can_undo(state: State) -> bool:
@@ -190,9 +216,17 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action(Command.PASTE_CONNECTED, "Paste with links", "paste_connected", Menu.EDIT, can_paste, 1,
            help="Links from nodes that were not copied are made again."),
     Action(Command.DUPLICATE, "Duplicate", "duplicate", Menu.EDIT, has_selection, 1),
+    Action(Command.DUPLICATE_CONNECTED, "Duplicate with links", "duplicate_connected", Menu.EDIT, has_selected_nodes, 1,
+           help="The copies are fed by what feeds the originals."),
     Action(Command.DELETE, "Delete", "delete", Menu.EDIT, has_selection, 1),
+    Action(Command.DELETE_AND_HEAL, "Delete and heal", "delete_and_heal", Menu.EDIT, has_selected_nodes, 1,
+           help="The wires that went through the nodes are joined again."),
     Action(Command.SELECT_ALL, "Select all", "select_all", Menu.EDIT, has_nodes, 2),
     Action(Command.SELECT_NONE, "Select nothing", "select_none", Menu.EDIT, has_selection, 2),
+    Action(Command.SELECT_UPSTREAM, "Select what it needs", "select_upstream", Menu.EDIT, has_selected_nodes, 2,
+           help="All nodes that feed the selected ones, however far away."),
+    Action(Command.SELECT_DOWNSTREAM, "Select what needs it", "select_downstream", Menu.EDIT, has_selected_nodes, 2,
+           help="All nodes that the selected ones feed, however far away."),
     Action(Command.ADD_NODE, "Add node…", "add_node", Menu.GRAPH, has_document, icon="add",
            help="Search by name, by what it does, or by what it takes."),
     Action(Command.ADD_FRAME, "Frame", "add_frame", Menu.GRAPH, has_document,
@@ -204,6 +238,24 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action(Command.MUTE, "Mute", "mute", Menu.GRAPH, has_selected_nodes, 1,
            help="Neither the node nor what needs it runs."),
     Action(Command.COLLAPSE, "Collapse", "collapse", Menu.GRAPH, has_selected_nodes, 1),
+    Action(Command.EXTRACT, "Take out of its wires", "extract", Menu.GRAPH, has_selected_nodes, 2,
+           help="The wires close behind the nodes, which stay."),
+    Action(Command.CHANGE_TYPE, "Change into…", "change_type", Menu.GRAPH, has_selected_nodes, 2,
+           help="A node of another type, with the wires and values that fit."),
+    Action(Command.SWAP_INPUTS, "Swap inputs", "swap_inputs", Menu.GRAPH, one_node_selected, 2,
+           help="The first two inputs of a type change places."),
+    Action(Command.TIDY, "Tidy", "tidy", Menu.ARRANGE, has_nodes,
+           help="In columns, from left to right, with few crossings: the selected nodes, or all."),
+    Action(Command.ALIGN_LEFT, "Line up left", "align_left", Menu.ARRANGE, several_nodes_selected, 1),
+    Action(Command.ALIGN_CENTER, "Line up at the center", "align_center", Menu.ARRANGE, several_nodes_selected, 1),
+    Action(Command.ALIGN_RIGHT, "Line up right", "align_right", Menu.ARRANGE, several_nodes_selected, 1),
+    Action(Command.ALIGN_TOP, "Line up at the top", "align_top", Menu.ARRANGE, several_nodes_selected, 2),
+    Action(Command.ALIGN_MIDDLE, "Line up at the middle", "align_middle", Menu.ARRANGE, several_nodes_selected, 2),
+    Action(Command.ALIGN_BOTTOM, "Line up at the bottom", "align_bottom", Menu.ARRANGE, several_nodes_selected, 2),
+    Action(Command.DISTRIBUTE_ACROSS, "Equal gaps across", "distribute_across", Menu.ARRANGE, many_nodes_selected, 3),
+    Action(Command.DISTRIBUTE_DOWN, "Equal gaps down", "distribute_down", Menu.ARRANGE, many_nodes_selected, 3),
+    Action(Command.PIN, "Pin in place", "pin", Menu.ARRANGE, has_selected_nodes, 4,
+           help="Neither a drag nor tidying moves the nodes, until they are unpinned."),
     Action(Command.RUN, "Run", "run", Menu.RUN, has_nodes, icon="run"),
     Action(Command.RUN_TO_HERE, "Run to here", "run_to_here", Menu.RUN, has_selected_nodes,
            help="Only the selected nodes and what they need."),

@@ -97,6 +97,15 @@ def tidy(graph: Graph, nodes: Collection[NodeId], sizes: Sizes) -> MoveNodes:
     return MoveNodes({id: (_on_grid(px), _on_grid(py)) for id, (px, py) in places.items()})
 
 
+def make_room(graph: Graph, node: NodeId, before: NodeId, aside: Collection[NodeId], width: float) -> MoveNodes:
+    """Move `aside` to the right as far as a node of some width needs to stand clear of the one that it comes before."""
+    missing = graph.nodes[node].position[0] + width + _COLUMN_GAP - graph.nodes[before].position[0]
+    if missing <= 0:
+        return MoveNodes({})
+    shift = -(-missing // GRID) * GRID
+    return MoveNodes({id: _placed(graph, id, 0, graph.nodes[id].position[0] + shift) for id in movable(graph, aside)})
+
+
 def movable(graph: Graph, nodes: Iterable[NodeId]) -> list[NodeId]:
     """Those of the nodes that are there and not pinned."""
     return [id for id in nodes if id in graph.nodes and not graph.nodes[id].pinned]

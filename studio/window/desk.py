@@ -11,9 +11,11 @@ from PySide6.QtGui import QCursor, QPixmapCache
 from PySide6.QtWidgets import QApplication, QMenu
 
 from studio.app.actions import Command, Menu, State
+from studio.app.clipboard import paste
 from studio.app.document import Document
 from studio.app.keymap import Keymap
 from studio.app.runs import Runs
+from studio.app.search import Match
 from studio.app.session import Session
 from studio.app.settings import Settings, change_settings
 from studio.app.settings import Theme as ThemeChoice
@@ -28,6 +30,8 @@ from studio.window.actions import Actions
 from studio.window.canvas.minimap import Minimap
 from studio.window.canvas.scene import CanvasScene
 from studio.window.canvas.view import CanvasView
+from studio.window.commands.arrange import ArrangeCommands
+from studio.window.commands.build import BuildCommands
 from studio.window.commands.edit import EditCommands
 from studio.window.commands.file import FileCommands
 from studio.window.commands.graph import GraphCommands
@@ -81,7 +85,15 @@ class Desk(QObject):
         self.minimap = Minimap(self.view)
         self.files = FileCommands(self)
         self._graph = GraphCommands(self)
-        self.command_sets = (self.files, EditCommands(self), self._graph, RunCommands(self), ViewCommands(self))
+        self.command_sets = (
+            self.files,
+            EditCommands(self),
+            self._graph,
+            BuildCommands(self),
+            ArrangeCommands(self),
+            RunCommands(self),
+            ViewCommands(self),
+        )
         self.commands = Actions(window, self.view, Keymap.of(window.settings), self.command_sets, self.state)
         self.commands.show_theme(self.theme)
         self.commands.fill(window.top.menus, self._extend_menu)
@@ -275,6 +287,10 @@ class Desk(QObject):
 
     # What the commands ask for
 
+    def search_node(self, hint: str, screen: QPoint, take: Callable[[Match], None]) -> None:
+        """Let a node type be searched for, whatever it takes or gives."""
+        self._graph.search(hint, screen, take)
+
     def show_node(self, document: str, node: str) -> None:
         """Look at a node, of whichever document; of an inner one, at what holds it."""
         held = next((one for one in self.session.documents if one.id == document), None)
@@ -325,6 +341,21 @@ class Desk(QObject):
             at = viewport.rect().center()
         point = self.view.mapToScene(at)
         return round(point.x() / 8) * 8.0, round(point.y() / 8) * 8.0
+
+    def paste(self, text: str, at: Point | None, *, connected: bool = False) -> None:
+        """Put in what was copied; see `clipboard.paste`."""
+        scene = self.scene
+        try:
+            pasted = paste(text, scene.graph, at, connected=connected)
+        except WirelightError as error:
+            self.complain(error)
+            return
+        if self.view.apply(pasted.edit):
+            scene.select(
+                [("node", id) for id in pasted.nodes]
+                + [("frame", id) for id in pasted.frames]
+                + [("note", id) for id in pasted.notes]
+            )
 
     def toggle_dock(self, name: str) -> None:
         dock = self.window.docks[name]

@@ -52,12 +52,11 @@ class Wire:
 
     def part(self, left: float, top: float, right: float, bottom: float) -> QPainterPath | None:
         """The piece of a long wire that a rectangle may show, None where it passes by. What is left out costs Qt the most."""
-        if self.points is None:
-            self.points = [self._at(step / _PIECES) for step in range(_PIECES + 1)]
+        points = self.polygon()
         first = last = -1
-        x1, y1 = self.points[0]
+        x1, y1 = points[0]
         for step in range(_PIECES):
-            x2, y2 = self.points[step + 1]
+            x2, y2 = points[step + 1]
             # Between two points the curve runs one way only, in x and in y, but for the two bends of a wire that runs back.
             if (
                 (x1 if x1 < x2 else x2) - _SLACK <= right
@@ -69,6 +68,12 @@ class Wire:
                 last = step
             x1, y1 = x2, y2
         return self._between(first / _PIECES, (last + 1) / _PIECES) if first >= 0 else None
+
+    def polygon(self) -> list[tuple[float, float]]:
+        """Points along the wire, from end to end."""
+        if self.points is None:
+            self.points = [self._at(step / _PIECES) for step in range(_PIECES + 1)]
+        return self.points
 
     def _at(self, t: float) -> tuple[float, float]:
         bend, s = reach(self.x1, self.y1, self.x2, self.y2), 1 - t

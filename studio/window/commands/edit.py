@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QApplication
 
-from studio.app.clipboard import copy, paste
+from studio.app.clipboard import copy
 from studio.graph.edits import AnyEdit, Batch, RemoveNodes, SetFrame, SetNote
-from studio.graph.errors import WirelightError
-from studio.graph.graph import Point
 from studio.window.canvas.scene import Key
 
 if TYPE_CHECKING:
@@ -40,15 +38,15 @@ class EditCommands:
         QApplication.clipboard().setText(text)
 
     def paste(self) -> None:
-        self._paste(QApplication.clipboard().text(), self._desk.paste_place())
+        self._desk.paste(QApplication.clipboard().text(), self._desk.paste_place())
 
     def paste_connected(self) -> None:
-        self._paste(QApplication.clipboard().text(), self._desk.paste_place(), connected=True)
+        self._desk.paste(QApplication.clipboard().text(), self._desk.paste_place(), connected=True)
 
     def duplicate(self) -> None:
         scene = self._desk.scene
         text = copy(scene.graph, scene.selected_nodes, scene.selected_frames, scene.selected_notes)
-        self._paste(text, None)
+        self._desk.paste(text, None)
 
     def delete(self) -> None:
         scene = self._desk.scene
@@ -68,17 +66,3 @@ class EditCommands:
 
     def select_none(self) -> None:
         self._desk.scene.select(())
-
-    def _paste(self, text: str, at: Point | None, *, connected: bool = False) -> None:
-        scene = self._desk.scene
-        try:
-            pasted = paste(text, scene.graph, at, connected=connected)
-        except WirelightError as error:
-            self._desk.complain(error)
-            return
-        if self._desk.view.apply(pasted.edit):
-            scene.select(
-                [("node", id) for id in pasted.nodes]
-                + [("frame", id) for id in pasted.frames]
-                + [("note", id) for id in pasted.notes]
-            )

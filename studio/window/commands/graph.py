@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -57,22 +57,29 @@ class GraphCommands:
 
     def search_at(self, place: QPointF, screen: QPoint, socket: Socket | None, *, is_output: bool) -> None:
         """The search; for a wire in the hand only what it can join, and the choice is joined to it."""
-        desk, scene = self._desk, self._desk.scene
+        scene = self._desk.scene
         type = scene.wiring.type_of(socket.node, socket.name, is_output) if socket is not None else None
-        search = self._searching(scene.catalog)
+        given, taken = (type, None) if is_output else (None, type)
+        hint = f"Add a node for {type}" if type is not None else "Add a node"
+        self.search(hint, screen, lambda match: self._add(match, place, socket, is_output=is_output), given, taken)
+
+    def search(
+        self,
+        hint: str,
+        screen: QPoint,
+        take: Callable[[Match], None],
+        given: SocketType | None = None,
+        taken: SocketType | None = None,
+    ) -> None:
+        """The search over node types: of those that take what is `given`, or give what is `taken`."""
+        desk = self._desk
+        search = self._searching(desk.scene.catalog)
 
         def find(text: str) -> list[Row]:
-            given, taken = (type, None) if is_output else (None, type)
             return [self._row(match) for match in search.find(text, wire_from=given, wire_to=taken, used=self._used)]
 
-        picker = Picker(
-            desk.theme,
-            find,
-            hint=f"Add a node for {type}" if type is not None else "Add a node",
-            name="Add a node",
-            parent=desk.window,
-        )
-        picker.chosen.connect(lambda match: self._add(match, place, socket, is_output=is_output))
+        picker = Picker(desk.theme, find, hint=hint, name=hint, parent=desk.window)
+        picker.chosen.connect(take)
         picker.open_at(screen)
 
     def _searching(self, catalog: Catalog) -> Search:
@@ -255,8 +262,9 @@ class GraphCommands:
             desk.commands.refresh()
             groups: tuple[tuple[Command, ...], ...] = (
                 (Command.RUN_TO_HERE,),
-                (Command.RENAME, Command.BYPASS, Command.MUTE, Command.COLLAPSE),
-                (Command.CUT, Command.COPY, Command.DUPLICATE, Command.DELETE),
+                (Command.RENAME, Command.BYPASS, Command.MUTE, Command.COLLAPSE, Command.PIN),
+                (Command.CHANGE_TYPE, Command.EXTRACT, Command.SWAP_INPUTS),
+                (Command.CUT, Command.COPY, Command.DUPLICATE, Command.DELETE, Command.DELETE_AND_HEAL),
                 (Command.ADD_FRAME, Command.FIT_SELECTION),
             )
         elif wire is not None:

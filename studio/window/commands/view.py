@@ -92,7 +92,7 @@ class ViewCommands:
         show_page(
             self._desk.window,
             "About Wirelight",
-            f"# Wirelight {version('wirelight')}\n\nA node studio for diffusion models.\n\nPySide6 {pyside}. Licensed under Apache 2.0.",
+            f"# Wirelight {version('wirelight')}\n\nA node studio for diffusion models.\n\nPySide6 {pyside}.",
         )
 
     def _shortcuts(self) -> str:

@@ -16,6 +16,7 @@ from studio.window.gestures.drag_number import DragNumber
 from studio.window.gestures.drag_wire import DragWire
 from studio.window.gestures.edit_value import AskError, EditValue
 from studio.window.gestures.gesture import Gesture, Pointer
+from studio.window.gestures.knife import Knife
 from studio.window.gestures.move_things import MoveThings
 from studio.window.gestures.pan import Pan
 from studio.window.gestures.resize import Resize
@@ -34,7 +35,7 @@ class Gestures:
         if button == Qt.MouseButton.MiddleButton or (button == Qt.MouseButton.LeftButton and view.space):
             return Pan(view)
         if button == Qt.MouseButton.RightButton:
-            return Pan(view, menu=True)
+            return Knife(view) if at.control else Pan(view, menu=True)
         if button != Qt.MouseButton.LeftButton:
             return None
         if view.zoom < OVERVIEW_BELOW:

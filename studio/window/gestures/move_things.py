@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPointF, Qt
 
+from studio.graph.arrange import make_room
 from studio.graph.edits import AnyEdit, Batch, MoveNodes, SetFrame, SetNote
-from studio.graph.graph import FrameId, Graph, NodeId, NoteId, Point
+from studio.graph.graph import FrameId, Graph, NodeId, NoteId, Point, Socket
+from studio.graph.rewire import insert
 from studio.window.canvas.scene import Key, Thing, key_of
 from studio.window.gestures.gesture import Gesture, Pointer
 
@@ -22,7 +24,8 @@ STEP: Final = 8.0
 class MoveThings(Gesture):
     """From a press on a node, frame or note. What is selected moves along, and a frame carries the nodes that lie in it.
 
-    The whole drag is one step of the history. A click selects; with Shift or Ctrl it adds, or takes away.
+    The whole drag is one step of the history. A click selects; with Shift or Ctrl it adds, or takes away. A node without links that is
+    let go over a wire goes between what the wire joins, and what stands in its way moves aside.
     """
 
     cursor = Qt.CursorShape.SizeAllCursor
@@ -61,9 +64,40 @@ class MoveThings(Gesture):
         if self._moved or dx or dy:
             self._moved = True
             self.view.apply(edit, merge=True)
+        between = self._between(at)
+        self.view.say(f"Put into the wire to {between[1]}" if between is not None else "", at.view)
 
     def end(self, at: Pointer) -> None:
         self.move(at)
+        self.view.history.seal()
+        self.view.say("")
+        between = self._between(at)
+        if between is not None:
+            self._insert(*between)
+
+    def _between(self, at: Pointer) -> tuple[NodeId, Socket] | None:
+        """The node in the hand and the wire under it, where it would fit in."""
+        canvas = self.view.canvas
+        if len(self._nodes) != 1 or self._frames or self._notes or at.alt:
+            return None
+        id = next(iter(self._nodes))
+        if canvas.wiring.touching(id):
+            return None
+        item = canvas.nodes[id]
+        middle = item.pos() + QPointF(item.layout.width / 2, item.layout.height / 2)
+        wire = canvas.wires.at(at.scene, 16 / self.view.zoom) or canvas.wires.at(middle, item.layout.height / 2)
+        if wire is None or insert(canvas.graph, canvas.catalog, id, wire) is None:
+            return None
+        return id, wire
+
+    def _insert(self, id: NodeId, wire: Socket) -> None:
+        canvas = self.view.canvas
+        joined = insert(canvas.graph, canvas.catalog, id, wire)
+        if joined is None:
+            return
+        aside = canvas.wiring.reachable((wire.node,), upstream=False) - {id}
+        room = make_room(canvas.graph, id, wire.node, aside, canvas.nodes[id].layout.width)
+        self.view.apply(Batch((joined, room), "Put into a wire"))
         self.view.history.seal()
 
     def click(self, at: Pointer) -> None:
@@ -73,6 +107,7 @@ class MoveThings(Gesture):
             self.view.canvas.select({self._key})
 
     def cancel(self) -> None:
+        self.view.say("")
         if self._moved:
             self.view.history.seal()
             self.view.history.undo()

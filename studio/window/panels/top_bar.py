@@ -10,7 +10,7 @@ from studio.window.theme import Theme, ui_font
 
 HEIGHT = 44
 _MOST_TITLE = 28
-_MENUS_WIDTH = 288
+_MENUS_WIDTH = 364
 """Kept free for the menus, which come after the first frame."""
 
 
