@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from studio.diffusion.device import device_of, dtype_of
 from studio.diffusion.foreign import Foreign
@@ -31,11 +31,9 @@ def decode(vae: LoadedVAE, latent: Tensor, *, tile: int | None = None) -> Tensor
             mend="Use the VAE of the checkpoint that made the latent.",
         )
     network = vae.network
-    scaled = latent.to(device_of(network), torch.float32) / vae.latents.scaling
-    if vae.latents.shift:
-        scaled = scaled + vae.latents.shift
+    scaled = latent.to(device_of(network), torch.float32)
     with _tiled(network, tile):
-        pictures = [_item(network, "decode", item[None]) for item in scaled.to(dtype_of(network)).unbind()]
+        pictures = [vae.family.to_pixels(vae, item[None]) for item in scaled.unbind()]
     return (torch.cat(pictures).float() / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1).contiguous()
 
 
@@ -57,22 +55,10 @@ def encode(
     height, width = (edge // factor * factor for edge in picture.shape[1:3])
     network = vae.network
     pixels = picture[:, :height, :width].permute(0, 3, 1, 2).to(device_of(network), torch.float32).contiguous() * 2 - 1
-    latents = []
     with _tiled(network, tile):
-        for item in pixels.to(dtype_of(network)).unbind():
-            encoded = _item(network, "encode", item[None])
-            if not isinstance(encoded, Tensor):  # else the VAE has one latent for a picture, not a distribution
-                encoded = encoded.mode() if generator is None else encoded.sample(generator)
-            latents.append(encoded)
-    latent = torch.cat(latents).float()
-    if vae.latents.shift:
-        latent = latent - vae.latents.shift
-    return latent * vae.latents.scaling
-
-
-def _item(network: nn.Module, direction: str, item: Tensor) -> Foreign:
-    """First result of the VAE's `encode` or `decode`."""
-    return getattr(network, direction)(item, return_dict=False)[0]
+        return torch.cat(
+            [vae.family.to_latent(vae, item[None], generator) for item in pixels.to(dtype_of(network)).unbind()]
+        )
 
 
 @contextmanager

@@ -8,9 +8,11 @@ predictor, what acts on the predicted x0 wraps a denoiser. No family knows of th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from studio.diffusion.device import device_of, dtype_of
@@ -46,8 +48,9 @@ class OneForward:
             new is old for new, old in zip(conditionings, self._conditionings, strict=True)
         )
         if self._joined is None or not same or batch != self._batch:
-            network = self._model.network
-            self._joined = join([spread(one, batch) for one in conditionings], device_of(network), dtype_of(network))
+            network, masks = self._model.network, self._model.family.masks
+            even = evened(conditionings) if masks else conditionings
+            self._joined = join([spread(one, batch) for one in even], device_of(network), dtype_of(network))
             self._conditionings, self._batch = tuple(conditionings), batch
         return self._joined
 
@@ -76,6 +79,22 @@ def spread(conditioned: Conditioned, batch: int, socket: str = "positive") -> Co
         repeat(conditioned.mask),
         {name: tensor.repeat_interleave(share, dim=0) for name, tensor in conditioned.extras.items()},
     )
+
+
+def evened(conditionings: Sequence[Conditioned]) -> Sequence[Conditioned]:
+    """The same with one length for all: shorter ones are padded with zeros, which masks hide.
+
+    Without a mask every token counts; where all are of one length and none has a mask, none is made.
+    """
+    longest = max(one.embeds.shape[1] for one in conditionings)
+    if all(one.mask is None and one.embeds.shape[1] == longest for one in conditionings):
+        return conditionings
+    padded = []
+    for one in conditionings:
+        mask = one.mask if one.mask is not None else one.embeds.new_ones(one.embeds.shape[:2], dtype=torch.int64)
+        missing = longest - one.embeds.shape[1]
+        padded.append(replace(one, embeds=F.pad(one.embeds, (0, 0, 0, missing)), mask=F.pad(mask, (0, missing))))
+    return padded
 
 
 def join(conditionings: Sequence[Conditioned], device: torch.device, dtype: torch.dtype) -> Conditioned:

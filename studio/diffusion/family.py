@@ -12,12 +12,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import ClassVar
+from typing import ClassVar, cast
 
+import torch
 from torch import Tensor
 
-from studio.diffusion.device import Dtypes
-from studio.diffusion.model import Checkpoint, Conditioned, LoadedModel, LoadedTextEncoder
+from studio.diffusion.device import Dtypes, dtype_of
+from studio.diffusion.foreign import Foreign
+from studio.diffusion.model import Checkpoint, Conditioned, LoadedModel, LoadedTextEncoder, LoadedVAE
 from studio.diffusion.weights.folder import ModelFolder
 from studio.diffusion.weights.header import TensorInfo
 from studio.diffusion.weights.single_file import SingleFile
@@ -56,6 +58,8 @@ class Family(ABC):
     """For people."""
     takes_prompt: ClassVar[bool] = True
     """False where there is no text encoder: the models are sampled without a conditioning, and never guided."""
+    masks: ClassVar[bool] = False
+    """True where the network is told which tokens to look at: prompts of different length then share a forward, padded."""
 
     @abstractmethod
     def detect(self, tensors: Mapping[str, TensorInfo]) -> Detected | None:
@@ -83,6 +87,29 @@ class Family(ABC):
     def takes_guidance(self, model: LoadedModel) -> bool:
         """True where guidance is an input of the network (distilled models): it is then not applied a second time."""
         return False
+
+    def guide(self, model: LoadedModel, negative: Tensor, positive: Tensor, scale: float) -> Tensor:
+        """The prediction to follow, from those for the two prompts. Overridden where the authors guide their model in another way."""
+        return negative + scale * (positive - negative)
+
+    def to_pixels(self, vae: LoadedVAE, latent: Tensor) -> Tensor:
+        """One scaled latent (1, channels, h, w) float32 on the VAE's device -> picture (1, 3, H, W) in the VAE's format, about -1 .. 1."""
+        latent = latent / vae.latents.scaling
+        if vae.latents.shift:
+            latent = latent + vae.latents.shift
+        picture: Tensor = cast("Foreign", vae.network).decode(latent.to(dtype_of(vae.network)), return_dict=False)[0]
+        return picture
+
+    def to_latent(self, vae: LoadedVAE, picture: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """The inverse of `to_pixels`, of a picture in the VAE's format: the posterior's mean, or with a `generator` a sample of it."""
+        latent: Foreign = cast("Foreign", vae.network).encode(picture, return_dict=False)[0]
+        if not isinstance(latent, Tensor):  # else the VAE has one latent for a picture, not a distribution
+            latent = latent.mode() if generator is None else latent.sample(generator)
+        latent = latent.float()
+        if vae.latents.shift:
+            latent = latent - vae.latents.shift
+        scaled: Tensor = latent * vae.latents.scaling
+        return scaled
 
 
 @cache

@@ -13,7 +13,8 @@ class Guided:
     """Classifier-free guidance (Ho & Salimans 2022, arXiv:2207.12598) as a denoiser.
 
     prediction = negative + scale (positive - negative), in what the network predicts, both from one forward in the order
-    (negative, positive), as diffusers does it. Without a negative, or with scale 1, only the positive is evaluated.
+    (negative, positive), as diffusers does it; a family may have a rule of its own (`Family.guide`). Without a negative, or with
+    scale 1, only the positive is evaluated.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class Guided:
         if len(predictions) == 1:
             return predictions[0]
         negative, positive = predictions
-        return negative + self._scale * (positive - negative)
+        return self._model.family.guide(self._model, negative, positive, self._scale)
 
     @torch.no_grad()
     def __call__(self, x: Tensor, sigma: float) -> Tensor:

@@ -95,8 +95,8 @@ def test_a_picture_of_another_shape_is_refused(vae: LoadedVAE, shape: tuple[int,
 
 
 def test_the_factor_is_the_vaes_own(vae: LoadedVAE) -> None:
-    from studio.diffusion.families.sd1 import kl_latents
+    from studio.diffusion.families.shared import kl_latents
 
     larger: Foreign = tiny.vae(blocks=3)
-    assert kl_latents(larger).factor == 4
-    assert decode(LoadedVAE(vae.family, larger, kl_latents(larger)), latent(size=4)).shape == (1, 16, 16, 3)
+    assert kl_latents(larger.config).factor == 4
+    assert decode(LoadedVAE(vae.family, larger, kl_latents(larger.config)), latent(size=4)).shape == (1, 16, 16, 3)

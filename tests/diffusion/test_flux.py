@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from diffusers import DiffusionPipeline, FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
 from diffusers.loaders.single_file_utils import convert_flux_transformer_checkpoint_to_diffusers
 from safetensors.torch import save_file
 from torch import Tensor
@@ -20,7 +20,7 @@ from studio.diffusion import schedules
 from studio.diffusion.decode import decode
 from studio.diffusion.family import families
 from studio.diffusion.foreign import Foreign
-from studio.diffusion.model import Checkpoint, Conditioned
+from studio.diffusion.model import Conditioned
 from studio.diffusion.noise import seeded_noise
 from studio.diffusion.noise_schedule import FlowSchedule
 from studio.diffusion.sampling import make_denoiser, sample
@@ -31,13 +31,13 @@ from studio.resources import resource
 from tests.diffusion import tiny
 from tests.diffusion.analytic import distance
 from tests.diffusion.conftest import FLOAT32
+from tests.diffusion.pipelines import HEIGHT, PROMPTS, WIDTH, drive, encoded, opened, run_theirs
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:.*SwigPy.*:DeprecationWarning"),
 ]
 
-PROMPTS = ("the cat on red", "a dog 42")
 DYNAMIC = {"shift": 3.0, "use_dynamic_shifting": True}
 
 
@@ -84,29 +84,10 @@ def schnell(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def theirs(folder: Path, prompts: Sequence[str], steps: int, guidance: float) -> tuple[Tensor, Tensor, Foreign]:
     """(latent in our layout, picture, the scheduler as the run left it)."""
-    found = DiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
-    found.set_progress_bar_config(disable=True)
-    found.vae.enable_slicing()
-    results = []
-    for kind in ("latent", "pt"):
-        generators = [torch.Generator().manual_seed(5 + i) for i in range(len(prompts))]
-        run = found(
-            list(prompts),
-            num_inference_steps=steps,
-            guidance_scale=guidance,
-            generator=generators,
-            width=24,
-            height=32,
-            output_type=kind,
-        )
-        results.append(run.images)
-    latent = found._unpack_latents(results[0], 32, 24, found.vae_scale_factor)
-    return latent, results[1].permute(0, 2, 3, 1), found.scheduler
-
-
-def encoded(checkpoint: Checkpoint, prompts: Sequence[str]) -> Conditioned:
-    assert checkpoint.text_encoder is not None
-    return checkpoint.text_encoder.family.encode(checkpoint.text_encoder, list(prompts)).conditioned
+    found = opened(folder)
+    options = {"num_inference_steps": steps, "guidance_scale": guidance, "width": WIDTH, "height": HEIGHT}
+    packed, picture = run_theirs(found, prompts, **options)
+    return found._unpack_latents(packed, HEIGHT, WIDTH, found.vae_scale_factor), picture, found.scheduler
 
 
 @pytest.mark.parametrize(("which", "guidance"), [("dev", 3.5), ("dev", 1.0), ("schnell", 1.0)])
@@ -118,10 +99,7 @@ def test_denoising_with_the_pipelines_own_scheduler_is_the_pipeline_bit_for_bit(
     latent, picture, steps = theirs(path, PROMPTS, 4, guidance)
     model = checkpoint.model
     guided = make_denoiser(model, encoded(checkpoint, PROMPTS), None, guidance)
-    steps._step_index = None
-    x = seeded_noise(5, model.latents.shape(24, 32, batch=2))
-    for time in steps.timesteps:
-        x = steps.step(guided.prediction(x, float(time)), time, x).prev_sample
+    x = drive(guided.prediction, steps, seeded_noise(5, model.latents.shape(WIDTH, HEIGHT, batch=2)))
     assert torch.equal(x, latent)
     assert checkpoint.vae is not None
     assert torch.equal(decode(checkpoint.vae, x), picture)
@@ -131,7 +109,7 @@ def test_our_own_run_is_the_pipeline_up_to_rounding(dev: Path) -> None:
     checkpoint = load_checkpoint(dev, FLOAT32)
     latent, _, scheduler = theirs(dev, PROMPTS[:1], 6, 4.0)
     sigmas = tuple(float(sigma) for sigma in scheduler.sigmas)
-    empty = torch.zeros(checkpoint.model.latents.shape(24, 32))
+    empty = torch.zeros(checkpoint.model.latents.shape(WIDTH, HEIGHT))
     *_, state = sample(checkpoint.model, encoded(checkpoint, PROMPTS[:1]), None, empty, sigmas, guidance=4.0, seed=5)
     assert distance(state.latent, latent) < 1e-5
 
@@ -148,7 +126,7 @@ def test_sigmas_are_the_pipelines_at_the_size_the_model_was_trained_at(dev: Path
 
 def test_schnell_without_a_negative_wants_guidance_1(schnell: Path) -> None:
     checkpoint = load_checkpoint(schnell, FLOAT32)
-    empty = torch.zeros(checkpoint.model.latents.shape(24, 32))
+    empty = torch.zeros(checkpoint.model.latents.shape(WIDTH, HEIGHT))
     with pytest.raises(ValueRefused) as caught:
         sample(checkpoint.model, encoded(checkpoint, ["a"]), None, empty, (1.0, 0.0), guidance=3.5)
     assert caught.value.socket == "negative"

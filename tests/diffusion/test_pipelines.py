@@ -10,29 +10,26 @@ import pytest
 import torch
 from diffusers import (
     DDIMScheduler,
-    DiffusionPipeline,
     DPMSolverMultistepScheduler,
     EulerDiscreteScheduler,
     PNDMScheduler,
     StableDiffusionImg2ImgPipeline,
 )
-from torch import Tensor
 
 from studio.diffusion import schedules
 from studio.diffusion.decode import decode, encode
 from studio.diffusion.denoise import OneForward
 from studio.diffusion.foreign import Foreign
 from studio.diffusion.guidance import Guided
-from studio.diffusion.model import Checkpoint, Conditioned
+from studio.diffusion.model import Checkpoint
 from studio.diffusion.noise import seeded_noise
 from studio.diffusion.sampling import make_denoiser, sample
 from tests.diffusion import tiny
 from tests.diffusion.analytic import distance
+from tests.diffusion.pipelines import NEGATIVE, PROMPTS, Theirs, conditionings, drive, opened, run_theirs
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-PROMPTS = ("the cat on red", "a dog 42")
-NEGATIVE = "red red"
 Pair: TypeAlias = tuple[Checkpoint, Foreign]
 
 
@@ -40,41 +37,12 @@ Pair: TypeAlias = tuple[Checkpoint, Foreign]
 def pair(request: pytest.FixtureRequest) -> Pair:
     """Our checkpoint and the pipeline of one and the same folder."""
     folder: Path = request.getfixturevalue(f"{request.param}_folder")
-    pipeline = DiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
-    pipeline.set_progress_bar_config(disable=True)
-    # Decoding item by item, as ours does: a batch as a whole may differ in the last bit.
-    pipeline.vae.enable_slicing()
-    return request.getfixturevalue(request.param), pipeline
+    return request.getfixturevalue(request.param), opened(folder)
 
 
-def conditionings(checkpoint: Checkpoint, prompts: Sequence[str]) -> tuple[Conditioned, Conditioned]:
-    encoder = checkpoint.text_encoder
-    assert encoder is not None
-    positive, negative = (
-        encoder.family.encode(encoder, list(texts)).conditioned for texts in (prompts, [NEGATIVE] * len(prompts))
-    )
-    return positive, negative
-
-
-def theirs(
-    pipeline: Foreign, prompts: Sequence[str], steps: int, seed: int, guidance: float, **more: Foreign
-) -> tuple[Tensor, Tensor]:
-    """(latent, picture) of the pipeline, item i with the seed `seed` + i."""
-    results = []
-    for kind in ("latent", "np"):
-        generators = [torch.Generator().manual_seed(seed + i) for i in range(len(prompts))]
-        negative = [NEGATIVE] * len(prompts)
-        run = pipeline(
-            list(prompts),
-            negative_prompt=negative,
-            num_inference_steps=steps,
-            guidance_scale=guidance,
-            generator=generators,
-            output_type=kind,
-            **more,
-        )
-        results.append(torch.as_tensor(run.images))
-    return results[0], results[1]
+def theirs(pipeline: Foreign, prompts: Sequence[str], steps: int, seed: int, guidance: float) -> Theirs:
+    options = {"negative_prompt": NEGATIVE, "num_inference_steps": steps, "guidance_scale": guidance}
+    return run_theirs(pipeline, prompts, seed, **options)
 
 
 @pytest.mark.parametrize("steps", [1, 4, 7, 20])
@@ -103,9 +71,7 @@ def test_denoising_with_the_pipelines_own_scheduler_is_the_pipeline_bit_for_bit(
     guided = Guided(model, OneForward(model), positive, negative, 6.0)
     steps = scheduler.from_config(pipeline.scheduler.config)
     steps.set_timesteps(5)
-    x = seeded_noise(5, model.latents.shape(*model.size, batch=2)) * steps.init_noise_sigma
-    for time in steps.timesteps:
-        x = steps.step(guided.prediction(steps.scale_model_input(x, time), float(time)), time, x).prev_sample
+    x = drive(guided.prediction, steps, seeded_noise(5, model.latents.shape(*model.size, batch=2)))
     assert torch.equal(x, latent)
     assert checkpoint.vae is not None
     assert torch.equal(decode(checkpoint.vae, x), picture)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
 from diffusers import (
-    DiffusionPipeline,
     DPMSolverMultistepScheduler,
     EulerDiscreteScheduler,
     PixArtSigmaPipeline,
     PixArtTransformer2DModel,
 )
 from safetensors.torch import save_file
-from torch import Tensor
 
 from studio.diffusion import schedules
 from studio.diffusion.decode import decode
@@ -32,6 +29,7 @@ from studio.diffusion.weights.header import TensorInfo
 from studio.graph.errors import ModelUnreadable, ValueRefused
 from tests.diffusion import tiny
 from tests.diffusion.conftest import FLOAT32
+from tests.diffusion.pipelines import HEIGHT, NEGATIVE, WIDTH, Theirs, conditionings, drive, opened, run_theirs
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
@@ -39,7 +37,7 @@ pytestmark = [
 ]
 
 PROMPTS = ("The Cat on red ", "a dog 42")
-NEGATIVE = "red red"
+SIZES = {"width": WIDTH, "height": HEIGHT, "use_resolution_binning": False, "clean_caption": False}
 
 
 def network(**more: Foreign) -> PixArtTransformer2DModel:
@@ -78,53 +76,25 @@ def pixart(folder: Path) -> Checkpoint:
 
 @pytest.fixture
 def pipeline(folder: Path) -> Foreign:
-    found = DiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
-    found.set_progress_bar_config(disable=True)
-    found.vae.enable_slicing()
-    return found
+    return opened(folder)
 
 
-def theirs(pipeline: Foreign, steps: int, guidance: float) -> tuple[Tensor, Tensor]:
-    results = []
-    for kind in ("latent", "pt"):
-        generators = [torch.Generator().manual_seed(5 + i) for i in range(len(PROMPTS))]
-        run = pipeline(
-            list(PROMPTS),
-            negative_prompt=[NEGATIVE] * len(PROMPTS),
-            num_inference_steps=steps,
-            guidance_scale=guidance,
-            generator=generators,
-            width=24,
-            height=32,
-            use_resolution_binning=False,
-            clean_caption=False,
-            output_type=kind,
-        )
-        results.append(run.images)
-    return results[0], results[1].permute(0, 2, 3, 1)
-
-
-def conditionings(checkpoint: Checkpoint, prompts: Sequence[str] = PROMPTS) -> tuple[Conditioned, Conditioned]:
-    encoder = checkpoint.text_encoder
-    assert encoder is not None
-    positive, negative = (
-        encoder.family.encode(encoder, list(texts)).conditioned for texts in (prompts, [NEGATIVE] * len(prompts))
+def theirs(pipeline: Foreign, steps: int) -> Theirs:
+    return run_theirs(
+        pipeline, PROMPTS, negative_prompt=NEGATIVE, num_inference_steps=steps, guidance_scale=6.0, **SIZES
     )
-    return positive, negative
 
 
 def test_denoising_with_the_pipelines_own_scheduler_is_the_pipeline_bit_for_bit(
     pixart: Checkpoint, pipeline: Foreign
 ) -> None:
-    latent, picture = theirs(pipeline, 5, 6.0)
-    positive, negative = conditionings(pixart)
+    latent, picture = theirs(pipeline, 5)
+    positive, negative = conditionings(pixart, PROMPTS)
     model = pixart.model
     guided = Guided(model, OneForward(model), positive, negative, 6.0)
     steps = DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config)
     steps.set_timesteps(5)
-    x = seeded_noise(5, model.latents.shape(24, 32, batch=2)) * steps.init_noise_sigma
-    for time in steps.timesteps:
-        x = steps.step(guided.prediction(steps.scale_model_input(x, time), float(time)), time, x).prev_sample
+    x = drive(guided.prediction, steps, seeded_noise(5, model.latents.shape(WIDTH, HEIGHT, batch=2)))
     assert torch.equal(x, latent)
     assert pixart.vae is not None
     assert torch.equal(decode(pixart.vae, x), picture)
@@ -132,10 +102,10 @@ def test_denoising_with_the_pipelines_own_scheduler_is_the_pipeline_bit_for_bit(
 
 def test_euler_is_the_pipeline_bit_for_bit(pixart: Checkpoint, pipeline: Foreign) -> None:
     pipeline.scheduler = EulerDiscreteScheduler.from_config(pipeline.scheduler.config, timestep_spacing="trailing")
-    latent, _ = theirs(pipeline, 4, 6.0)
-    positive, negative = conditionings(pixart)
+    latent, _ = theirs(pipeline, 4)
+    positive, negative = conditionings(pixart, PROMPTS)
     model = pixart.model
-    empty, sigmas = torch.zeros(model.latents.shape(24, 32)), schedules.sigmas("trailing", model.noise, 4)
+    empty, sigmas = torch.zeros(model.latents.shape(WIDTH, HEIGHT)), schedules.sigmas("trailing", model.noise, 4)
     *_, state = sample(model, positive, negative, empty, sigmas, guidance=6.0, seed=5)
     assert torch.equal(state.latent, latent)
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers import (
-    DiffusionPipeline,
     FlowMatchEulerDiscreteScheduler,
     SD3Transformer2DModel,
     StableDiffusion3Pipeline,
@@ -43,14 +42,22 @@ from studio.sdk.testing import run_node
 from tests.diffusion import tiny
 from tests.diffusion.analytic import distance
 from tests.diffusion.conftest import FLOAT32
+from tests.diffusion.pipelines import (
+    HEIGHT,
+    NEGATIVE,
+    PROMPTS,
+    WIDTH,
+    Theirs,
+    conditionings,
+    drive,
+    opened,
+    run_theirs,
+)
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:.*SwigPy.*:DeprecationWarning"),
 ]
-
-PROMPTS = ("the cat on red", "a dog 42")
-NEGATIVE = "red red"
 
 
 def network(**more: Foreign) -> SD3Transformer2DModel:
@@ -99,40 +106,12 @@ def sd3(folder: Path) -> Checkpoint:
     return load_checkpoint(folder, FLOAT32)
 
 
-def opened(folder: Path) -> Foreign:
+def theirs(folder: Path, prompts: Sequence[str], steps: int, guidance: float) -> tuple[Theirs, Foreign]:
+    """What the pipeline makes, and its scheduler as the run left it."""
     index = json.loads((folder / "model_index.json").read_text())
-    absent = {name: None for name, entry in index.items() if entry == [None, None]}
-    found = DiffusionPipeline.from_pretrained(folder, dtype=torch.float32, **absent)
-    found.set_progress_bar_config(disable=True)
-    found.vae.enable_slicing()
-    return found
-
-
-def theirs(found: Foreign, prompts: Sequence[str], steps: int, guidance: float) -> tuple[Tensor, Tensor]:
-    results = []
-    for kind in ("latent", "pt"):
-        generators = [torch.Generator().manual_seed(5 + i) for i in range(len(prompts))]
-        run = found(
-            list(prompts),
-            negative_prompt=[NEGATIVE] * len(prompts),
-            num_inference_steps=steps,
-            guidance_scale=guidance,
-            generator=generators,
-            width=24,
-            height=32,
-            output_type=kind,
-        )
-        results.append(run.images)
-    return results[0], results[1].permute(0, 2, 3, 1)
-
-
-def conditionings(checkpoint: Checkpoint, prompts: Sequence[str]) -> tuple[Conditioned, Conditioned]:
-    encoder = checkpoint.text_encoder
-    assert encoder is not None
-    positive, negative = (
-        encoder.family.encode(encoder, list(texts)).conditioned for texts in (prompts, [NEGATIVE] * len(prompts))
-    )
-    return positive, negative
+    found = opened(folder, **{name: None for name, entry in index.items() if entry == [None, None]})
+    options = {"negative_prompt": NEGATIVE, "num_inference_steps": steps, "guidance_scale": guidance}
+    return run_theirs(found, prompts, width=WIDTH, height=HEIGHT, **options), found.scheduler
 
 
 @pytest.mark.parametrize("which", ["folder", "small_folder"])
@@ -140,25 +119,20 @@ def test_denoising_with_the_pipelines_own_scheduler_is_the_pipeline_bit_for_bit(
     which: str, request: pytest.FixtureRequest
 ) -> None:
     path: Path = request.getfixturevalue(which)
-    checkpoint, found = load_checkpoint(path, FLOAT32), opened(path)
-    latent, picture = theirs(found, PROMPTS, 4, 6.0)
+    checkpoint = load_checkpoint(path, FLOAT32)
+    (latent, picture), steps = theirs(path, PROMPTS, 4, 6.0)
     positive, negative = conditionings(checkpoint, PROMPTS)
     model = checkpoint.model
     guided = Guided(model, OneForward(model), positive, negative, 6.0)
-    steps = FlowMatchEulerDiscreteScheduler.from_config(found.scheduler.config)
-    steps.set_timesteps(4)
-    x = seeded_noise(5, model.latents.shape(24, 32, batch=2))
-    for time in steps.timesteps:
-        x = steps.step(guided.prediction(x, float(time)), time, x).prev_sample
+    x = drive(guided.prediction, steps, seeded_noise(5, model.latents.shape(WIDTH, HEIGHT, batch=2)))
     assert torch.equal(x, latent)
     assert checkpoint.vae is not None
     assert torch.equal(decode(checkpoint.vae, x), picture)
 
 
 def test_our_own_run_is_the_pipeline_up_to_rounding(sd3: Checkpoint, folder: Path) -> None:
-    found = opened(folder)
-    latent, _ = theirs(found, PROMPTS[:1], 6, 4.0)
-    sigmas = tuple(float(sigma) for sigma in found.scheduler.sigmas)
+    (latent, _), scheduler = theirs(folder, PROMPTS[:1], 6, 4.0)
+    sigmas = tuple(float(sigma) for sigma in scheduler.sigmas)
     positive, negative = conditionings(sd3, PROMPTS[:1])
     empty = torch.zeros(sd3.model.latents.shape(24, 32))
     *_, state = sample(sd3.model, positive, negative, empty, sigmas, guidance=4.0, seed=5)

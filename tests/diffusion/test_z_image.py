@@ -1,21 +1,18 @@
-"""Z-Image: equal to the pipeline bit for bit without guidance; found by its headers."""
+"""Z-Image: equal to the pipeline bit for bit, guided or not; found by its headers."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
-from diffusers import DiffusionPipeline, FlowMatchEulerDiscreteScheduler, ZImagePipeline, ZImageTransformer2DModel
+from diffusers import FlowMatchEulerDiscreteScheduler, ZImagePipeline, ZImageTransformer2DModel
 from safetensors.torch import save_file
-from torch import Tensor
 from transformers import Qwen2Tokenizer, Qwen3Config, Qwen3Model
 
 from studio.diffusion.decode import decode
 from studio.diffusion.family import families
-from studio.diffusion.foreign import Foreign
 from studio.diffusion.model import Checkpoint, Conditioned
 from studio.diffusion.noise import seeded_noise
 from studio.diffusion.noise_schedule import FlowSchedule
@@ -26,6 +23,7 @@ from studio.graph.errors import ModelUnreadable, ValueRefused
 from tests.diffusion import tiny
 from tests.diffusion.analytic import distance
 from tests.diffusion.conftest import FLOAT32
+from tests.diffusion.pipelines import HEIGHT, NEGATIVE, WIDTH, conditionings, drive, encoded, opened, run_theirs
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
@@ -33,7 +31,6 @@ pytestmark = [
 ]
 
 PROMPTS = ("the cat on red", "a dog 42 and more")
-NEGATIVE = "red red"
 TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
@@ -94,53 +91,29 @@ def z_image(folder: Path) -> Checkpoint:
     return load_checkpoint(folder, FLOAT32)
 
 
-def theirs(folder: Path, guidance: float) -> tuple[Tensor, Tensor, Foreign]:
-    found = DiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
-    found.set_progress_bar_config(disable=True)
-    found.vae.enable_slicing()
-    results = []
-    for kind in ("latent", "pt"):
-        generators = [torch.Generator().manual_seed(5 + i) for i in range(len(PROMPTS))]
-        run = found(
-            list(PROMPTS),
-            negative_prompt=[NEGATIVE] * len(PROMPTS),
-            num_inference_steps=4,
-            guidance_scale=guidance,
-            generator=generators,
-            width=24,
-            height=32,
-            output_type=kind,
-        )
-        results.append(run.images)
-    return results[0], results[1].permute(0, 2, 3, 1), found.scheduler
-
-
-def encoded(checkpoint: Checkpoint, prompts: Sequence[str]) -> Conditioned:
-    assert checkpoint.text_encoder is not None
-    return checkpoint.text_encoder.family.encode(checkpoint.text_encoder, list(prompts)).conditioned
-
-
+@pytest.mark.parametrize("guidance", [1.0, 4.0])
 def test_denoising_with_the_pipelines_own_scheduler_is_the_pipeline_bit_for_bit(
-    z_image: Checkpoint, folder: Path
+    z_image: Checkpoint, folder: Path, guidance: float
 ) -> None:
-    latent, picture, steps = theirs(folder, 0.0)
-    model = z_image.model
-    denoiser = make_denoiser(model, encoded(z_image, PROMPTS), None, 1.0)
-    steps.set_begin_index(0)
-    steps._step_index = None
-    x = seeded_noise(5, model.latents.shape(24, 32, batch=2))
-    for time in steps.timesteps:
-        x = steps.step(denoiser.prediction(x, float(time)), time, x).prev_sample
+    pipeline = opened(folder)
+    # The authors' guidance s is our 1 + s.
+    options = {"negative_prompt": NEGATIVE, "num_inference_steps": 4, "guidance_scale": guidance - 1}
+    latent, picture = run_theirs(pipeline, PROMPTS, width=WIDTH, height=HEIGHT, **options)
+    model, (positive, negative) = z_image.model, conditionings(z_image, PROMPTS)
+    denoiser = make_denoiser(model, positive, negative, guidance)
+    x = drive(denoiser.prediction, pipeline.scheduler, seeded_noise(5, model.latents.shape(WIDTH, HEIGHT, batch=2)))
     assert torch.equal(x, latent)
     assert z_image.vae is not None
     assert torch.equal(decode(z_image.vae, x), picture)
 
 
-def test_a_guided_run_is_the_pipeline_up_to_rounding(z_image: Checkpoint, folder: Path) -> None:
-    latent, _, scheduler = theirs(folder, 3.0)
-    sigmas = tuple(float(sigma) for sigma in scheduler.sigmas)
+def test_our_own_run_is_the_pipeline_up_to_rounding(z_image: Checkpoint, folder: Path) -> None:
+    pipeline = opened(folder)
+    options = {"negative_prompt": NEGATIVE, "num_inference_steps": 4, "guidance_scale": 3.0}
+    latent, _ = run_theirs(pipeline, PROMPTS, width=WIDTH, height=HEIGHT, **options)
+    sigmas = tuple(float(sigma) for sigma in pipeline.scheduler.sigmas)
     positive, negative = encoded(z_image, PROMPTS), encoded(z_image, [NEGATIVE])
-    empty = torch.zeros(z_image.model.latents.shape(24, 32))
+    empty = torch.zeros(z_image.model.latents.shape(WIDTH, HEIGHT))
     *_, state = sample(z_image.model, positive, negative, empty, sigmas, guidance=4.0, seed=5)
     assert distance(state.latent, latent) < 1e-5
 

@@ -11,16 +11,21 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from studio.diffusion.device import Dtypes
-from studio.diffusion.families.sd1 import check_prompts, kl_latents
+from studio.diffusion.families.shared import (
+    check_conditioning,
+    check_prompts,
+    flow_model,
+    kl_latents,
+    pack,
+    times_of,
+    unpack,
+)
 from studio.diffusion.family import Detected, Encoded, Family
-from studio.diffusion.foreign import Foreign, config_of
-from studio.diffusion.model import Checkpoint, Conditioned, LatentFormat, LoadedModel, LoadedTextEncoder, LoadedVAE
-from studio.diffusion.noise_schedule import FlowSchedule
-from studio.diffusion.prediction import Prediction
-from studio.diffusion.preview import ProjectionOf
+from studio.diffusion.foreign import config_of
+from studio.diffusion.model import Checkpoint, Conditioned, LoadedModel, LoadedTextEncoder, LoadedVAE
 from studio.diffusion.text import clip_hidden, no_layers_skipped, t5_hidden, tokenize
 from studio.diffusion.weights.components import load_clip, load_network, network_from_file
 from studio.diffusion.weights.folder import ModelFolder, read_json
@@ -70,10 +75,9 @@ class Flux(Family):
             load_tokenizer(folder.component("tokenizer"), "tokenizer", clip),
             load_t5_tokenizer(folder.component("tokenizer_2"), "tokenizer_2", t5),
         )
-        latents = kl_latents(vae)
-        latents = LatentFormat(latents.channels, latents.factor, latents.scaling, latents.shift, PATCH)
+        latents = kl_latents(config_of(vae), PATCH)
         loaded = LoadedVAE(self, vae, latents)
-        model = self._model(network, folder.config("scheduler", "scheduler_config.json"), latents, loaded)
+        model = flow_model(self, network, folder.config("scheduler", "scheduler_config.json"), latents, loaded, EDGE)
         return Checkpoint(model, LoadedTextEncoder(self, tokenizers, (clip, t5)), loaded)
 
     def load_file(self, file: SingleFile, dtypes: Dtypes) -> Checkpoint:
@@ -86,28 +90,8 @@ class Flux(Family):
         kind = diffusers.FluxTransformer2DModel
         network = network_from_file(file, file.weights(), configs, f"transformer{suffix}", kind, dtypes.network)
         schedule = read_json(configs / f"scheduler{suffix}" / "scheduler_config.json", "scheduler")
-        vae = read_json(configs / "vae" / "config.json", "vae")
-        latents = LatentFormat(
-            int(vae["latent_channels"]),
-            2 ** (len(vae["block_out_channels"]) - 1),
-            float(vae["scaling_factor"]),
-            float(vae["shift_factor"]),
-            PATCH,
-        )
-        return Checkpoint(self._model(network, schedule, latents, None), None, None)
-
-    def _model(
-        self, network: nn.Module, schedule: Mapping[str, Foreign], latents: LatentFormat, vae: LoadedVAE | None
-    ) -> LoadedModel:
-        return LoadedModel(
-            self,
-            network,
-            Prediction.FLOW,
-            FlowSchedule.from_config(schedule, (EDGE // PATCH) ** 2),
-            latents,
-            (EDGE * latents.factor, EDGE * latents.factor),
-            ProjectionOf(vae) if vae is not None else lambda: None,
-        )
+        latents = kl_latents(read_json(configs / "vae" / "config.json", "vae"), PATCH)
+        return Checkpoint(flow_model(self, network, schedule, latents, None, EDGE), None, None)
 
     def encode(self, encoder: LoadedTextEncoder, prompts: Sequence[str], skip_layers: int = 0) -> Encoded:
         check_prompts(prompts)
@@ -125,29 +109,23 @@ class Flux(Family):
     ) -> Tensor:
         network, embeds = model.network, conditioned.embeds
         config = config_of(network)
-        batch, channels, height, width = x.shape
+        _, channels, height, width = x.shape
         if channels * PATCH**2 != config.in_channels:
             raise ValueRefused(
                 f"This network takes {config.in_channels} numbers a patch, the latent has {channels * PATCH**2}.",
                 socket="model",
                 mend="Choose a plain text-to-image model.",
             )
-        if conditioned.pooled is None or embeds.shape[-1] != config.joint_attention_dim:
-            raise ValueRefused(
-                f"This conditioning ({embeds.shape[-1]} wide) is not one of a Flux text encoder.",
-                socket="positive",
-                mend="Encode the prompts with the text encoder of a Flux folder.",
-            )
+        check_conditioning(embeds, config.joint_attention_dim, conditioned.pooled is not None, self.title)
         rows, columns = height // PATCH, width // PATCH
-        patches = x.to(embeds.dtype).view(batch, channels, rows, PATCH, columns, PATCH).permute(0, 2, 4, 1, 3, 5)
         # Float32 in every number format: bfloat16 counts no further than 256.
         places = torch.zeros(rows, columns, 3, device=x.device)
         places[..., 1] += torch.arange(rows, device=x.device)[:, None]
         places[..., 2] += torch.arange(columns, device=x.device)[None, :]
-        strength = None if guidance is None else torch.full((batch,), guidance, dtype=torch.float32, device=x.device)
+        strength = None if guidance is None else times_of(x, guidance)
         output: Tensor = network(
-            hidden_states=patches.reshape(batch, rows * columns, config.in_channels),
-            timestep=torch.full((batch,), time, dtype=torch.float32, device=x.device) / 1000,
+            hidden_states=pack(x.to(embeds.dtype), PATCH),
+            timestep=times_of(x, time) / 1000,
             guidance=strength,
             pooled_projections=conditioned.pooled,
             encoder_hidden_states=embeds,
@@ -155,8 +133,7 @@ class Flux(Family):
             img_ids=places.reshape(rows * columns, 3),
             return_dict=False,
         )[0]
-        output = output.float().view(batch, rows, columns, channels, PATCH, PATCH).permute(0, 3, 1, 4, 2, 5)
-        return output.reshape(batch, channels, height, width)
+        return unpack(output.float(), height, width, PATCH)
 
 
 FAMILY = Flux()

@@ -7,14 +7,20 @@ left out. PixArt-alpha at 512 pixels has tensors of the same names and shapes, a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from studio.diffusion.device import Dtypes
-from studio.diffusion.families.sd1 import check_prompts, kl_latents, prediction_of
+from studio.diffusion.families.shared import (
+    check_channels,
+    check_conditioning,
+    check_prompts,
+    folders_only,
+    kl_latents,
+    prediction_of,
+    times_of,
+)
 from studio.diffusion.family import Detected, Encoded, Family
 from studio.diffusion.foreign import config_of
 from studio.diffusion.model import Checkpoint, Conditioned, LoadedModel, LoadedTextEncoder, LoadedVAE
@@ -26,7 +32,6 @@ from studio.diffusion.weights.folder import ModelFolder
 from studio.diffusion.weights.header import TensorInfo
 from studio.diffusion.weights.single_file import SingleFile
 from studio.diffusion.weights.tokenizers import load_t5_tokenizer
-from studio.graph.errors import ModelUnreadable, ValueRefused
 
 T5_WINDOW = 300
 
@@ -36,6 +41,7 @@ class PixArtSigma(Family):
 
     name: ClassVar[str] = "pixart_sigma"
     title: ClassVar[str] = "PixArt-Sigma"
+    masks: ClassVar[bool] = True
 
     def detect(self, tensors: Mapping[str, TensorInfo]) -> Detected | None:
         parts = ("adaln_single.linear.weight", "caption_projection.linear_1.weight", "pos_embed.proj.weight")
@@ -55,7 +61,7 @@ class PixArtSigma(Family):
         tokenizer = load_t5_tokenizer(folder.component("tokenizer"), "tokenizer", t5)
         schedule = folder.config("scheduler", "scheduler_config.json")
         config = config_of(network)
-        latents = replace(kl_latents(vae), patch=config.patch_size)
+        latents = kl_latents(config_of(vae), config.patch_size)
         loaded = LoadedVAE(self, vae, latents)
         edge: int = config.sample_size * latents.factor
         model = LoadedModel(
@@ -70,11 +76,7 @@ class PixArtSigma(Family):
         return Checkpoint(model, LoadedTextEncoder(self, (tokenizer,), (t5,)), loaded)
 
     def load_file(self, file: SingleFile, dtypes: Dtypes) -> Checkpoint:
-        raise ModelUnreadable(
-            file.path,
-            "PixArt-Sigma cannot be read from a single file.",
-            mend="Choose its diffusers folder, the one that holds model_index.json.",
-        )
+        folders_only(file, self.title)
 
     def encode(self, encoder: LoadedTextEncoder, prompts: Sequence[str], skip_layers: int = 0) -> Encoded:
         check_prompts(prompts)
@@ -90,21 +92,13 @@ class PixArtSigma(Family):
     ) -> Tensor:
         network, embeds = model.network, conditioned.embeds
         config = config_of(network)
-        if x.shape[1] != config.in_channels:
-            raise ValueRefused(
-                f"This network takes {config.in_channels} channels, the latent has {x.shape[1]}.", socket="model"
-            )
-        if conditioned.mask is None or embeds.shape[-1] != config.caption_channels:
-            raise ValueRefused(
-                f"This conditioning ({embeds.shape[-1]} wide) is not one of PixArt's text encoder.",
-                socket="positive",
-                mend="Encode the prompts with the text encoder of the same folder.",
-            )
+        check_channels(x, config.in_channels)
+        check_conditioning(embeds, config.caption_channels, conditioned.mask is not None, self.title)
         output: Tensor = network(
             x.to(embeds.dtype),
             encoder_hidden_states=embeds,
             encoder_attention_mask=conditioned.mask,
-            timestep=torch.full((x.shape[0],), time, dtype=torch.float32, device=x.device),
+            timestep=times_of(x, time),
             added_cond_kwargs={"resolution": None, "aspect_ratio": None},
             return_dict=False,
         )[0]

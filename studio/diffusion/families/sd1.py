@@ -9,16 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from studio.diffusion.device import Dtypes, dtype_of
+from studio.diffusion.families.shared import check_prompts, kl_latents, prediction_of, times_of
 from studio.diffusion.family import Detected, Encoded, Family
 from studio.diffusion.foreign import Foreign, config_of
-from studio.diffusion.model import Checkpoint, Conditioned, LatentFormat, LoadedModel, LoadedTextEncoder, LoadedVAE
+from studio.diffusion.model import Checkpoint, Conditioned, LoadedModel, LoadedTextEncoder, LoadedVAE
 from studio.diffusion.noise_schedule import BetaSchedule
 from studio.diffusion.prediction import Prediction
 from studio.diffusion.preview import ProjectionOf
@@ -28,7 +28,7 @@ from studio.diffusion.weights.folder import ModelFolder, read_json
 from studio.diffusion.weights.header import TensorInfo
 from studio.diffusion.weights.single_file import SingleFile
 from studio.diffusion.weights.tokenizers import find_tokenizer, load_tokenizer
-from studio.graph.errors import ModelUnreadable, ValueRefused
+from studio.graph.errors import ValueRefused
 from studio.resources import resource
 
 VARIANTS = {9: "inpaint", 8: "instruct-pix2pix", 5: "depth", 7: "upscaler"}
@@ -119,7 +119,7 @@ class StableDiffusion1(Family):
         schedule: Mapping[str, Foreign],
         prediction: Prediction,
     ) -> Checkpoint:
-        latents = kl_latents(vae)
+        latents = kl_latents(config_of(vae))
         loaded = LoadedVAE(self, vae, latents)
         edge = config_of(unet).sample_size
         height, width = (edge, edge) if isinstance(edge, int) else edge
@@ -167,7 +167,7 @@ class StableDiffusion1(Family):
             )
         output: Tensor = unet(
             x.to(dtype),
-            torch.full((x.shape[0],), time, dtype=torch.float32, device=x.device),
+            times_of(x, time),
             encoder_hidden_states=conditioned.embeds,
             timestep_cond=self._guidance_embedding(unet, x, guidance),
             added_cond_kwargs=self.added(model, x, conditioned),
@@ -209,37 +209,11 @@ def unet_shape(tensors: Mapping[str, TensorInfo]) -> UNetShape | None:
     return None
 
 
-def kl_latents(vae: nn.Module) -> LatentFormat:
-    """Latent format of an AutoencoderKL, from its config."""
-    config = config_of(vae)
-    return LatentFormat(
-        channels=config.latent_channels,
-        factor=2 ** (len(config.block_out_channels) - 1),
-        scaling=config.scaling_factor,
-        shift=config.shift_factor or 0.0,
-    )
-
-
-def prediction_of(schedule: Mapping[str, Foreign], path: Path) -> Prediction:
-    """What the network predicts, after its scheduler config. Raises ModelUnreadable for a kind we do not know."""
-    stated = schedule.get("prediction_type", "epsilon")
-    try:
-        return Prediction(stated)
-    except ValueError as error:
-        raise ModelUnreadable(path, f"The prediction type '{stated}' is not known.", field="prediction_type") from error
-
-
 def stated_prediction(file: SingleFile) -> Prediction | None:
     """What a single file says of its prediction: a marker tensor (a community convention) or its metadata; None where it is silent."""
     if "v_pred" in file.tensors:
         return Prediction.V
     return {"v": Prediction.V, "epsilon": Prediction.EPSILON}.get(file.metadata.get("modelspec.prediction_type", ""))
-
-
-def check_prompts(prompts: Sequence[str]) -> None:
-    """Raises ValueRefused for an empty list (an empty prompt is fine)."""
-    if not prompts:
-        raise ValueRefused("The list of prompts is empty.", socket="prompt")
 
 
 FAMILY = StableDiffusion1()

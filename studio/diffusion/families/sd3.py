@@ -7,7 +7,6 @@ CLIPs lie side by side, T5's after them; the CLIPs' projected embeddings conditi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import ClassVar
 
 import torch
@@ -15,13 +14,10 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from studio.diffusion.device import Dtypes
-from studio.diffusion.families.sd1 import check_prompts, kl_latents
+from studio.diffusion.families.shared import check_channels, check_prompts, flow_model, kl_latents, times_of
 from studio.diffusion.family import Detected, Encoded, Family
 from studio.diffusion.foreign import Foreign, config_of
-from studio.diffusion.model import Checkpoint, Conditioned, LatentFormat, LoadedModel, LoadedTextEncoder, LoadedVAE
-from studio.diffusion.noise_schedule import FlowSchedule
-from studio.diffusion.prediction import Prediction
-from studio.diffusion.preview import ProjectionOf
+from studio.diffusion.model import Checkpoint, Conditioned, LoadedModel, LoadedTextEncoder, LoadedVAE
 from studio.diffusion.text import clip_hidden, t5_hidden, tokenize
 from studio.diffusion.weights.components import clip_from_file, load_clip, load_network, network_from_file, t5_from_file
 from studio.diffusion.weights.folder import ModelFolder, read_json
@@ -73,7 +69,7 @@ class StableDiffusion3(Family):
             encoders.append(load_clip(folder, "text_encoder_3", transformers.T5EncoderModel, dtypes.text_encoder))
             tokenizers.append(load_t5_tokenizer(folder.component("tokenizer_3"), "tokenizer_3", encoders[-1]))
         schedule = folder.config("scheduler", "scheduler_config.json")
-        return self._assemble(network, kl_latents(vae), schedule, vae, encoders, tokenizers)
+        return self._assemble(network, config_of(vae), schedule, vae, encoders, tokenizers)
 
     def load_file(self, file: SingleFile, dtypes: Dtypes) -> Checkpoint:
         import diffusers
@@ -96,33 +92,23 @@ class StableDiffusion3(Family):
                 encoders.append(t5_from_file(file, weights, configs, "text_encoder_3", dtypes.text_encoder))
                 tokenizers.append(find_t5_tokenizer(file.path, file.config, "tokenizer_3", encoders[-1]))
         schedule = read_json(configs / "scheduler" / "scheduler_config.json", "scheduler")
-        latents = kl_latents(vae) if vae is not None else _stated_latents(configs)
-        return self._assemble(network, latents, schedule, vae, encoders, tokenizers)
+        stated = config_of(vae) if vae is not None else read_json(configs / "vae" / "config.json", "vae")
+        return self._assemble(network, stated, schedule, vae, encoders, tokenizers)
 
     def _assemble(
         self,
         network: nn.Module,
-        latents: LatentFormat,
+        stated: Mapping[str, Foreign],
         schedule: Mapping[str, Foreign],
         vae: nn.Module | None,
         encoders: Sequence[nn.Module],
         tokenizers: Sequence[Foreign],
     ) -> Checkpoint:
         config = config_of(network)
-        latents = LatentFormat(latents.channels, latents.factor, latents.scaling, latents.shift, config.patch_size)
-        edge: int = config.sample_size
-        tokens = (edge // config.patch_size) ** 2
+        latents = kl_latents(stated, config.patch_size)
         loaded = LoadedVAE(self, vae, latents) if vae is not None else None
-        model = LoadedModel(
-            self,
-            network,
-            Prediction.FLOW,
-            # SD3's pipeline differs from the other flow pipelines in this default.
-            FlowSchedule.from_config({"max_shift": 1.16, **schedule}, tokens),
-            latents,
-            (edge * latents.factor, edge * latents.factor),
-            ProjectionOf(loaded) if loaded is not None else lambda: None,
-        )
+        # SD3's pipeline differs from the other flow pipelines in this default.
+        model = flow_model(self, network, {"max_shift": 1.16, **schedule}, latents, loaded, config.sample_size)
         text = LoadedTextEncoder(self, tuple(tokenizers), tuple(encoders)) if encoders else None
         return Checkpoint(model, text, loaded)
 
@@ -145,10 +131,7 @@ class StableDiffusion3(Family):
     ) -> Tensor:
         network, embeds = model.network, conditioned.embeds
         config = config_of(network)
-        if x.shape[1] != config.in_channels:
-            raise ValueRefused(
-                f"This network takes {config.in_channels} channels, the latent has {x.shape[1]}.", socket="model"
-            )
+        check_channels(x, config.in_channels)
         if conditioned.pooled is None or embeds.shape[-1] > config.joint_attention_dim:
             raise ValueRefused(
                 f"This conditioning ({embeds.shape[-1]} wide) is not one of a Stable Diffusion 3 text encoder.",
@@ -165,7 +148,7 @@ class StableDiffusion3(Family):
             embeds = _with_t5(embeds, embeds.new_zeros(len(embeds), T5_WINDOW, config.joint_attention_dim))
         output: Tensor = network(
             hidden_states=x.to(embeds.dtype),
-            timestep=torch.full((x.shape[0],), time, dtype=torch.float32, device=x.device),
+            timestep=times_of(x, time),
             encoder_hidden_states=embeds,
             pooled_projections=conditioned.pooled,
             return_dict=False,
@@ -192,16 +175,6 @@ def _config_of(tensors: Mapping[str, TensorInfo]) -> str:
     if any(name.startswith("joint_blocks.37.") for name in names):
         return "transformer_35_large"
     return "transformer_35_medium" if "joint_blocks.0.x_block.attn2.qkv.weight" in names else "transformer"
-
-
-def _stated_latents(configs: Path) -> LatentFormat:
-    config = read_json(configs / "vae" / "config.json", "vae")
-    return LatentFormat(
-        int(config["latent_channels"]),
-        2 ** (len(config["block_out_channels"]) - 1),
-        float(config["scaling_factor"]),
-        float(config.get("shift_factor") or 0.0),
-    )
 
 
 FAMILY = StableDiffusion3()

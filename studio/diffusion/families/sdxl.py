@@ -12,7 +12,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from studio.diffusion.families.sd1 import StableDiffusion1, TextPart, UNetShape, check_prompts
+from studio.diffusion.families.sd1 import StableDiffusion1, TextPart, UNetShape
+from studio.diffusion.families.shared import check_prompts
 from studio.diffusion.family import Encoded
 from studio.diffusion.model import Conditioned, LoadedModel, LoadedTextEncoder
 from studio.diffusion.prediction import Prediction

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from studio.diffusion.device import Dtypes, dtype_of
-from studio.diffusion.families.sd1 import prediction_of
+from studio.diffusion.families.shared import prediction_of
 from studio.diffusion.family import Detected, Encoded, Family
 from studio.diffusion.foreign import Foreign, config_of
 from studio.diffusion.model import Checkpoint, Conditioned, LatentFormat, LoadedModel, LoadedTextEncoder, LoadedVAE

@@ -8,27 +8,30 @@ and its output is x0 - noise.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from studio.diffusion.device import Dtypes, device_of
-from studio.diffusion.families.sd1 import check_prompts, kl_latents
+from studio.diffusion.families.shared import (
+    check_channels,
+    check_conditioning,
+    check_prompts,
+    flow_model,
+    folders_only,
+    kl_latents,
+    times_of,
+)
 from studio.diffusion.family import Detected, Encoded, Family
 from studio.diffusion.foreign import config_of
 from studio.diffusion.model import Checkpoint, Conditioned, LoadedModel, LoadedTextEncoder, LoadedVAE
-from studio.diffusion.noise_schedule import FlowSchedule
-from studio.diffusion.prediction import Prediction
-from studio.diffusion.preview import ProjectionOf
 from studio.diffusion.text import no_layers_skipped
 from studio.diffusion.weights.components import load_clip, load_network
 from studio.diffusion.weights.folder import ModelFolder
 from studio.diffusion.weights.header import TensorInfo
 from studio.diffusion.weights.single_file import SingleFile
 from studio.diffusion.weights.tokenizers import load_chat_tokenizer
-from studio.graph.errors import ModelUnreadable, ValueRefused
 
 WINDOW = 512
 EDGE = 128
@@ -41,6 +44,7 @@ class ZImage(Family):
 
     name: ClassVar[str] = "z_image"
     title: ClassVar[str] = "Z-Image"
+    masks: ClassVar[bool] = True
 
     def detect(self, tensors: Mapping[str, TensorInfo]) -> Detected | None:
         parts = ("all_x_embedder.2-1.weight", "cap_embedder.0.weight", "noise_refiner.0.attention.to_q.weight")
@@ -57,25 +61,13 @@ class ZImage(Family):
         encoder = load_clip(folder, "text_encoder", transformers.Qwen3Model, dtypes.text_encoder)
         tokenizer = load_chat_tokenizer(folder.component("tokenizer"), "tokenizer", encoder)
         schedule = folder.config("scheduler", "scheduler_config.json")
-        latents = replace(kl_latents(vae), patch=PATCH)
+        latents = kl_latents(config_of(vae), PATCH)
         loaded = LoadedVAE(self, vae, latents)
-        model = LoadedModel(
-            self,
-            network,
-            Prediction.FLOW,
-            FlowSchedule.from_config(schedule, (EDGE // PATCH) ** 2),
-            latents,
-            (EDGE * latents.factor, EDGE * latents.factor),
-            ProjectionOf(loaded),
-        )
+        model = flow_model(self, network, schedule, latents, loaded, EDGE)
         return Checkpoint(model, LoadedTextEncoder(self, (tokenizer,), (encoder,)), loaded)
 
     def load_file(self, file: SingleFile, dtypes: Dtypes) -> Checkpoint:
-        raise ModelUnreadable(
-            file.path,
-            "Z-Image cannot be read from a single file.",
-            mend="Choose its diffusers folder, the one that holds model_index.json.",
-        )
+        folders_only(file, self.title)
 
     @torch.no_grad()
     def encode(self, encoder: LoadedTextEncoder, prompts: Sequence[str], skip_layers: int = 0) -> Encoded:
@@ -105,24 +97,19 @@ class ZImage(Family):
     ) -> Tensor:
         network, embeds = model.network, conditioned.embeds
         config = config_of(network)
-        if x.shape[1] != config.in_channels:
-            raise ValueRefused(
-                f"This network takes {config.in_channels} channels, the latent has {x.shape[1]}.", socket="model"
-            )
-        if conditioned.mask is None or embeds.shape[-1] != config.cap_feat_dim:
-            raise ValueRefused(
-                f"This conditioning ({embeds.shape[-1]} wide) is not one of Z-Image's text encoder.",
-                socket="positive",
-                mend="Encode the prompts with the text encoder of the same folder.",
-            )
-        times = torch.full((x.shape[0],), time, dtype=torch.float32, device=x.device)
+        check_channels(x, config.in_channels)
+        check_conditioning(embeds, config.cap_feat_dim, conditioned.mask is not None, self.title)
+        assert conditioned.mask is not None
         outputs: list[Tensor] = network(
             list(x.to(embeds.dtype).unsqueeze(2).unbind()),
-            (1000 - times) / 1000,
+            (1000 - times_of(x, time)) / 1000,
             [one[seen.bool()] for one, seen in zip(embeds, conditioned.mask, strict=True)],
             return_dict=False,
         )[0]
         return -torch.stack([one.float() for one in outputs]).squeeze(2)
+
+    def guide(self, model: LoadedModel, negative: Tensor, positive: Tensor, scale: float) -> Tensor:
+        return positive + (scale - 1) * (positive - negative)
 
 
 FAMILY = ZImage()

@@ -1,0 +1,115 @@
+"""What several families need: checks of what comes in, latent formats from configs, patches, and the parts of flow transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import torch
+from torch import Tensor, nn
+
+from studio.diffusion.family import Family
+from studio.diffusion.foreign import Foreign
+from studio.diffusion.model import LatentFormat, LoadedModel, LoadedVAE
+from studio.diffusion.noise_schedule import FlowSchedule
+from studio.diffusion.prediction import Prediction
+from studio.diffusion.preview import ProjectionOf
+from studio.diffusion.weights.single_file import SingleFile
+from studio.graph.errors import ModelUnreadable, ValueRefused
+
+
+def check_prompts(prompts: Sequence[str]) -> None:
+    """Raises ValueRefused for an empty list (an empty prompt is fine)."""
+    if not prompts:
+        raise ValueRefused("The list of prompts is empty.", socket="prompt")
+
+
+def check_channels(x: Tensor, wanted: int) -> None:
+    """Raises ValueRefused where the network takes another number of channels than `x` (batch, channels, ...) has."""
+    if x.shape[1] != wanted:
+        raise ValueRefused(
+            f"This network takes {wanted} channels, the latent has {x.shape[1]}.",
+            socket="model",
+            mend="Choose a plain text-to-image model.",
+        )
+
+
+def check_conditioning(embeds: Tensor, width: int, whole: bool, title: str) -> None:
+    """Raises ValueRefused unless `embeds` (prompts, tokens, width) has the network's width and is `whole`: nothing it needs is missing."""
+    if not whole or embeds.shape[-1] != width:
+        raise ValueRefused(
+            f"This conditioning ({embeds.shape[-1]} wide) is not one of the text encoder of {title}.",
+            socket="positive",
+            mend="Encode the prompts with the text encoder of the same checkpoint.",
+        )
+
+
+def folders_only(file: SingleFile, title: str) -> NoReturn:
+    """For families that are not read from single files. Raises ModelUnreadable."""
+    raise ModelUnreadable(
+        file.path,
+        f"{title} cannot be read from a single file.",
+        mend="Choose its diffusers folder, the one that holds model_index.json.",
+    )
+
+
+def kl_latents(config: Mapping[str, Foreign], patch: int = 1) -> LatentFormat:
+    """Latent format of an AutoencoderKL, from its config. `patch`: see `LatentFormat`."""
+    return LatentFormat(
+        channels=int(config["latent_channels"]),
+        factor=2 ** (len(config["block_out_channels"]) - 1),
+        scaling=float(config["scaling_factor"]),
+        shift=float(config.get("shift_factor") or 0.0),
+        patch=patch,
+    )
+
+
+def prediction_of(schedule: Mapping[str, Foreign], path: Path) -> Prediction:
+    """What the network predicts, after its scheduler config. Raises ModelUnreadable for a kind we do not know."""
+    stated = schedule.get("prediction_type", "epsilon")
+    try:
+        return Prediction(stated)
+    except ValueError as error:
+        raise ModelUnreadable(path, f"The prediction type '{stated}' is not known.", field="prediction_type") from error
+
+
+def flow_model(
+    family: Family,
+    network: nn.Module,
+    schedule: Mapping[str, Foreign],
+    latents: LatentFormat,
+    vae: LoadedVAE | None,
+    edge: int,
+) -> LoadedModel:
+    """A network trained with flow matching on square pictures of `edge` latent pixels; `schedule` is its scheduler's config."""
+    return LoadedModel(
+        family,
+        network,
+        Prediction.FLOW,
+        FlowSchedule.from_config(schedule, (edge // latents.patch) ** 2),
+        latents,
+        (edge * latents.factor, edge * latents.factor),
+        ProjectionOf(vae) if vae is not None else lambda: None,
+    )
+
+
+def pack(x: Tensor, patch: int) -> Tensor:
+    """(batch, channels, height, width) -> (batch, patches, channels patch^2): the patches row by row, a channel's pixels side by side."""
+    batch, channels, height, width = x.shape
+    rows, columns = height // patch, width // patch
+    patches = x.view(batch, channels, rows, patch, columns, patch).permute(0, 2, 4, 1, 3, 5)
+    return patches.reshape(batch, rows * columns, channels * patch**2)
+
+
+def unpack(patches: Tensor, height: int, width: int, patch: int) -> Tensor:
+    """The inverse of `pack`, for a latent of that size."""
+    batch, _, numbers = patches.shape
+    channels = numbers // patch**2
+    latent = patches.view(batch, height // patch, width // patch, channels, patch, patch).permute(0, 3, 1, 4, 2, 5)
+    return latent.reshape(batch, channels, height, width)
+
+
+def times_of(x: Tensor, time: float) -> Tensor:
+    """(batch,) float32: the model's time once an item, on its device."""
+    return torch.full((x.shape[0],), time, dtype=torch.float32, device=x.device)
