@@ -10,10 +10,12 @@ import torch
 from numpy.typing import NDArray
 
 from nodes.conditioning import to_conditioned
-from studio.diffusion.model import LoadedModel
+from studio.diffusion.denoise import spread
+from studio.diffusion.model import Conditioned, LoadedModel
 from studio.diffusion.noise import SEEDS, seeded_noise
 from studio.diffusion.preview import Pending, project
 from studio.diffusion.samplers import SAMPLERS
+from studio.diffusion.samplers import sampler as find_sampler
 from studio.diffusion.sampling import sample
 from studio.diffusion.schedules import SCHEDULES
 from studio.diffusion.schedules import sigmas as sigmas_of
@@ -59,16 +61,21 @@ def sample_(
     wanted = to_conditioned(positive, model, "positive") if positive is not None else None
     unwanted = to_conditioned(negative, model, "negative") if negative is not None else None
     begin = tensor_for(network, latent)
+    chosen = find_sampler(sampler)
+    prompts = [one.prompts for one in (wanted, unwanted) if one is not None]
+    batch = max(begin.shape[0], *prompts) if prompts else begin.shape[0]
     # Item i of a batch is what a single run with seed + i gives, so a batch may be done piece by piece where memory is short.
-    alone = context.tight_memory and all(one is None or one.prompts == 1 for one in (wanted, unwanted))
+    alone = batch > 1 and (chosen.adaptive or (context.tight_memory and max(prompts, default=1) == 1))
+    if alone and begin.shape[0] == 1:
+        begin = begin.expand(batch, *begin.shape[1:])
     pieces = [one[None] for one in begin.unbind()] if alone else [begin]
     previews = Previews(network)
     done = []
     for at, piece in enumerate(pieces):
         states = sample(
             network,
-            wanted,
-            unwanted,
+            _item(wanted, at, batch, "positive") if alone else wanted,
+            _item(unwanted, at, batch, "negative") if alone else unwanted,
             piece,
             levels,
             sampler=sampler,
@@ -76,9 +83,9 @@ def sample_(
             seed=(seed + at) % SEEDS,
             noise=noise.tensor[at : at + len(piece)] if noise is not None else None,
         )
-        before, total = at * (len(levels) - 1), len(pieces) * (len(levels) - 1)
         for state in states:
-            context.step(before + state.index, total, state.sigma, partial(previews.picture, state))
+            steps = chosen.steps(state, levels)
+            context.step(at * steps + state.index, len(pieces) * steps, state.sigma, partial(previews.picture, state))
         done.append(state.latent.cpu())
     return Latent(torch.cat(done), model.family)
 
@@ -164,3 +171,7 @@ def tensor_for(model: LoadedModel, latent: Latent) -> torch.Tensor:
 
 def _levels(model: LoadedModel, schedule: str, steps: int, denoise: float) -> tuple[float, ...]:
     return sigmas_of(schedule, model.noise, steps, denoise)
+
+
+def _item(conditioned: Conditioned | None, at: int, batch: int, socket: str) -> Conditioned | None:
+    return None if conditioned is None else spread(conditioned, batch, socket).item(at)

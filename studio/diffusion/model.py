@@ -115,3 +115,13 @@ class Conditioned:
     def prompts(self) -> int:
         """Number of prompts."""
         return self.embeds.shape[0]
+
+    def item(self, index: int) -> Conditioned:
+        """The one prompt at `index`; the only one, where there is but one."""
+        at = index if self.prompts > 1 else 0
+
+        def one(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor[at : at + 1]
+
+        extras = {name: tensor[at : at + 1] for name, tensor in self.extras.items()}
+        return Conditioned(self.embeds[at : at + 1], one(self.pooled), one(self.mask), extras)

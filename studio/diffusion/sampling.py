@@ -15,6 +15,8 @@ from studio.diffusion.device import device_of
 from studio.diffusion.guidance import Guided
 from studio.diffusion.model import Conditioned, LoadedModel
 from studio.diffusion.noise import NoiseSource
+from studio.diffusion.process import NoisingProcess
+from studio.diffusion.samplers import Sampler
 from studio.diffusion.samplers import sampler as find_sampler
 from studio.diffusion.step import StepState
 from studio.graph.errors import ValueRefused
@@ -48,7 +50,7 @@ def sample(
     as the sampler is the same; another sampler starts with an empty memory. Raises ValueRefused at once for inputs that do not fit,
     and in a step whose result is not finite.
     """
-    check_sigmas(sigmas)
+    check_sigmas(sigmas, model.prediction.process)
     chosen = find_sampler(sampler)
     if not model.family.takes_prompt:
         positive, negative, guidance = positive or Conditioned.nothing(), None, 1.0
@@ -69,9 +71,15 @@ def sample(
     begin = (
         started(model, latent, sigmas, seed, noise, prompts=positive.prompts)
         if start is None
-        else _resumed(model, start, sigmas, sampler)
+        else _resumed(model, start, sigmas, chosen)
     )
     batch = begin.latent.shape[0]
+    if chosen.adaptive and batch > 1:
+        raise ValueRefused(
+            f"'{sampler}' chooses the steps of each picture by itself and does one at a time, not {batch}.",
+            socket="latent",
+            mend="Run the items of the batch one by one.",
+        )
     positive = spread(positive, batch)
     negative = None if negative is None else spread(negative, batch, "negative")
     denoiser = make_denoiser(model, positive, negative, guidance)
@@ -110,14 +118,20 @@ def started(
     return StepState(0, sigmas[0], x, clean, rng=source.state)
 
 
-def check_sigmas(sigmas: Sequence[float]) -> None:
-    """Raises ValueRefused unless sigmas are finite, fall all the way, and end at 0 or above."""
+def check_sigmas(sigmas: Sequence[float], process: NoisingProcess) -> None:
+    """Raises ValueRefused unless sigmas are finite, fall all the way, end at 0 or above, and begin where the process knows them."""
     if len(sigmas) < 2:
         raise ValueRefused("A schedule needs at least one step.", socket="sigmas")
     if not all(math.isfinite(sigma) for sigma in sigmas) or sigmas[-1] < 0:
         raise ValueRefused("A schedule's sigmas must be finite and not negative.", socket="sigmas")
     if any(following >= sigma for sigma, following in pairwise(sigmas)):
         raise ValueRefused("A schedule's sigmas must fall from step to step.", socket="sigmas")
+    if process.straight and sigmas[0] > 1:
+        raise ValueRefused(
+            f"The schedule begins at sigma {sigmas[0]:g}; for a flow model, 1 is pure noise.",
+            socket="sigmas",
+            mend="Make the schedule for this model.",
+        )
 
 
 def _check_latent(model: LoadedModel, latent: Tensor) -> None:
@@ -142,16 +156,16 @@ def _check_latent(model: LoadedModel, latent: Tensor) -> None:
         )
 
 
-def _resumed(model: LoadedModel, start: StepState, sigmas: Sequence[float], sampler: str) -> StepState:
+def _resumed(model: LoadedModel, start: StepState, sigmas: Sequence[float], sampler: Sampler) -> StepState:
     """`start` on the model's device, without the memory of another sampler. Raises ValueRefused where it is not on this schedule."""
-    if not 0 <= start.index < len(sigmas) - 1 or sigmas[start.index] != start.sigma:
+    if not sampler.passes(start, sigmas):
         raise ValueRefused(
             f"The stored state (step {start.index}, sigma {start.sigma:g}) is not on this schedule.",
             socket="start",
             mend="Resume with the schedule and the steps that the run was started with.",
         )
     device = device_of(model.network)
-    memory = tuple(tensor.to(device) for tensor in start.memory) if start.sampler == sampler else ()
+    memory = tuple(tensor.to(device) for tensor in start.memory) if start.sampler == sampler.name else ()
     return replace(start, latent=start.latent.to(device), denoised=start.denoised.to(device), memory=memory)
 
 

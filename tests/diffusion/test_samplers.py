@@ -16,7 +16,7 @@ from torch import Tensor
 from studio.diffusion import schedules
 from studio.diffusion.foreign import Foreign
 from studio.diffusion.noise import NoiseSource
-from studio.diffusion.noise_schedule import BetaSchedule, FlowSchedule
+from studio.diffusion.noise_schedule import BetaSchedule, FlowSchedule, NoiseSchedule
 from studio.diffusion.process import EXPLODING, FLOW, NoisingProcess
 from studio.diffusion.samplers import SAMPLERS, sampler
 from studio.diffusion.step import Denoiser, StepState
@@ -371,6 +371,99 @@ def test_a_sampler_follows_its_equations(name: str, reference: Foreign) -> None:
     assert distance(last(name, start, sigmas), theirs) < 1e-6
 
 
+def dpm_step(eps: Denoiser, x: Tensor, t: float, t_next: float, order: int, r1: float) -> Tensor:
+    """One step of DPM-Solver (Lu et al. 2022, algorithms 1 and 2), as k-diffusion writes it: t = -log sigma."""
+    h, e = t_next - t, math.exp
+    first = eps(x, e(-t))
+    if order == 1:
+        return x - e(-t_next) * math.expm1(h) * first
+    s1 = t + r1 * h
+    u1 = x - e(-s1) * math.expm1(r1 * h) * first
+    second = eps(u1, e(-s1))
+    if order == 2:
+        return x - e(-t_next) * math.expm1(h) * (first + (second - first) / (2 * r1))
+    s2 = t + 2 / 3 * h
+    bend = math.expm1(2 / 3 * h) / (2 / 3 * h) - 1
+    u2 = x - e(-s2) * (math.expm1(2 / 3 * h) * first + 2 * bend * (second - first))
+    third = eps(u2, e(-s2))
+    return x - e(-t_next) * (math.expm1(h) * first + 1.5 * (math.expm1(h) / h - 1) * (third - first))
+
+
+def slopes_of(denoise: Denoiser) -> Denoiser:
+    return lambda x, sigma: (x - denoise(x, sigma)) / sigma
+
+
+DIFFERENTIAL = [(NOISE, EXPLODING), (FlowSchedule(3.0), FLOW)]
+
+
+@pytest.mark.parametrize(("noise", "process"), DIFFERENTIAL, ids=["eps", "flow"])
+@pytest.mark.parametrize("steps", [20, 21, 22])
+def test_dpm_fast_is_that_of_k_diffusion(noise: NoiseSchedule, process: NoisingProcess, steps: int) -> None:
+    sigmas = schedules.sigmas("simple", noise, steps)[:-1]  # where it ends with k-diffusion
+    calls, orders = len(sigmas) - 1, [3] * 6 + {19: [1], 20: [2], 21: [2, 1]}[len(sigmas) - 1]
+    assert sum(orders) == calls
+    ends = torch.linspace(-math.log(sigmas[0]), -math.log(sigmas[-1]), len(orders) + 1, dtype=torch.float64).tolist()
+    x = start_at(sigmas[0]).latent
+    for order, t, t_next in zip(orders, ends, ends[1:], strict=False):
+        x = dpm_step(slopes_of(blobs(process)), x, t, t_next, order, 1 / 2 if order == 2 else 1 / 3)
+    assert distance(last("dpm_fast", start_at(sigmas[0]), sigmas, process), x) < 1e-9
+    to_zero = last("dpm_fast", start_at(sigmas[0]), (*sigmas, 0.0), process)
+    assert distance(to_zero, blobs(process)(x, sigmas[-1])) < 1e-9
+
+
+@pytest.mark.parametrize(("noise", "process"), DIFFERENTIAL, ids=["eps", "flow"])
+def test_dpm_adaptive_is_that_of_k_diffusion(noise: NoiseSchedule, process: NoisingProcess) -> None:
+    sigmas = schedules.sigmas("simple", noise, STEPS)[:-1]
+    eps = slopes_of(blobs(process))
+    x = before = start_at(sigmas[0]).latent
+    t, end, h = -math.log(sigmas[0]), -math.log(sigmas[-1]), 0.05
+    accepted, tried = [], 0
+    while t < end - 1e-5:
+        tried += 1
+        t_next = min(end, t + h)
+        low, high = (dpm_step(eps, x, t, t_next, order, 1 / 3) for order in (2, 3))
+        delta = torch.maximum(torch.tensor(0.0078), 0.05 * torch.maximum(low.abs(), before.abs()))
+        error = float(torch.linalg.norm((low - high) / delta)) / x.numel() ** 0.5
+        factor = 1 + math.atan((1 / (error + 1e-8)) ** (1 / 3) - 1)
+        h *= factor
+        if factor >= 0.81:
+            before, x, t = low, high, t_next
+            accepted.append(math.exp(-t))
+    assert tried > len(accepted) or process is FLOW, "a step was refused"
+    states = list(sampler("dpm_adaptive").run(blobs(process), start_at(sigmas[0]), sigmas, process))
+    assert [state.sigma for state in states] == pytest.approx(accepted, rel=1e-5)
+    assert distance(states[-1].latent, x) < 1e-6
+
+
+def test_dpm_adaptive_takes_the_ends_of_a_schedule_only_and_tells_its_steps_better_and_better() -> None:
+    found = sampler("dpm_adaptive")
+    few, many = (schedules.sigmas("exponential", NOISE, steps) for steps in (3, 50))
+    short, long = (list(found.run(blobs(), start_at(sigmas[0]), sigmas)) for sigmas in (few, many))
+    assert torch.equal(short[-1].latent, long[-1].latent)
+    assert short[-1].sigma == 0
+    told = [found.steps(state, few) for state in short]
+    assert told[-1] == told[-2] == len(short)
+    assert all(state.index < of for state, of in zip(short[:-1], told, strict=False))
+    assert found.steps(start_at(few[0]), few) > len(short), "at first, as many as steps of the first length"
+
+
+def test_dpm_adaptive_ends_even_on_noise() -> None:
+    """A network that says something else at every call cannot be followed; numbers that are none are told at once."""
+    generator = torch.Generator().manual_seed(0)
+
+    def wild(x: Tensor, sigma: float) -> Tensor:
+        return torch.randn(x.shape, generator=generator, dtype=x.dtype) * 50
+
+    sigmas = (1.0, 0.7, 0.0)
+    assert last_of(wild, sigmas).index < 1000
+    assert not torch.isfinite(last_of(lambda x, sigma: x * math.nan, sigmas).latent).any()
+
+
+def last_of(denoise: Denoiser, sigmas: Sequence[float]) -> StepState:
+    *_, state = sampler("dpm_adaptive").run(denoise, start_at(sigmas[0]), sigmas)
+    return state
+
+
 @pytest.mark.parametrize("name", SAMPLERS)
 @pytest.mark.parametrize("process", [EXPLODING, FLOW], ids=lambda process: process.name)
 def test_every_sampler_ends_at_pictures_that_exist(name: str, process: NoisingProcess) -> None:
@@ -408,9 +501,14 @@ def test_a_run_resumed_at_any_step_is_the_unbroken_run(name: str, process: Noisi
     sigmas = STARTS[process]
     run, denoise = sampler(name).run, blobs(process)
     states = list(run(denoise, start_at(sigmas[0], batch=2), sigmas, process))
-    assert [state.index for state in states] == list(range(1, len(sigmas)))
-    assert [state.sigma for state in states] == list(sigmas[1:])
+    steps = sampler(name).steps(states[-1], sigmas)
+    assert [state.index for state in states] == list(range(1, steps + 1))
+    levels = sampler(name).levels or (lambda given: given)
+    assert sampler(name).adaptive or [state.sigma for state in states] == list(levels(sigmas)[1:])
+    assert all(high.sigma > low.sigma for high, low in pairwise(states))
+    assert states[-1].sigma == sigmas[-1]
     for state in states[:-1]:
+        assert sampler(name).passes(state, sigmas)
         # a branch in between that goes elsewhere must not disturb it
         list(run(lambda x, sigma: denoise(x, sigma) + 1, state, sigmas, process))
         rest = list(run(denoise, state, sigmas, process))
@@ -436,8 +534,11 @@ def test_the_registry_says_how_often_the_network_is_called(name: str) -> None:
         calls += 1
         return blobs()(x, sigma)
 
+    states = list(sampler(name).run(counted, start_at(STARTS[EXPLODING][0]), STARTS[EXPLODING]))
+    if sampler(name).adaptive:
+        assert calls > len(states) * sampler(name).calls / 2
+        return
     steps = len(STARTS[EXPLODING]) - 1
-    list(sampler(name).run(counted, start_at(STARTS[EXPLODING][0]), STARTS[EXPLODING]))
     usual = steps * sampler(name).calls
     assert calls in ((usual + 1,) if name == "plms" else (usual, usual - (sampler(name).calls - 1)))
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from studio.diffusion.denoise import OneForward
 from studio.diffusion.foreign import Foreign
 from studio.diffusion.model import Checkpoint, Conditioned, LoadedModel
+from studio.diffusion.prediction import Prediction
 from studio.diffusion.samplers import SAMPLERS
 from studio.diffusion.sampling import sample
 from studio.diffusion.schedules import sigmas
@@ -51,10 +52,24 @@ def test_a_list_of_prompts_is_one_run_of_each(sd1: Checkpoint) -> None:
         assert distance(together[item : item + 1], alone) < 1e-5
 
 
-def test_a_batch_is_one_run_of_each_seed(sd1: Checkpoint) -> None:
-    together = run(sd1, batch=3, seed=4, sampler="euler_ancestral")[-1].latent
+@pytest.mark.parametrize("name", [name for name, found in SAMPLERS.items() if not found.adaptive])
+def test_a_batch_is_one_run_of_each_seed(sd1: Checkpoint, name: str) -> None:
+    together = run(sd1, batch=3, seed=4, sampler=name)[-1].latent
     for item in range(3):
-        assert distance(together[item : item + 1], run(sd1, seed=4 + item, sampler="euler_ancestral")[-1].latent) < 1e-5
+        assert distance(together[item : item + 1], run(sd1, seed=4 + item, sampler=name)[-1].latent) < 1e-5
+
+
+def test_a_sampler_that_chooses_its_steps_takes_one_item(sd1: Checkpoint) -> None:
+    with pytest.raises(ValueRefused, match="one at a time") as caught:
+        run(sd1, batch=2, sampler="dpm_adaptive")
+    assert caught.value.socket == "latent"
+
+
+def test_a_schedule_with_more_noise_than_a_flow_model_knows_is_refused(sd1: Checkpoint) -> None:
+    flow = replace(sd1, model=replace(sd1.model, prediction=Prediction.FLOW))
+    with pytest.raises(ValueRefused, match="pure noise") as caught:
+        run(flow, sigmas=(14.6, 1.0, 0.0))
+    assert caught.value.socket == "sigmas"
 
 
 def test_prompts_share_a_larger_batch_in_order(sd1: Checkpoint) -> None:
@@ -114,9 +129,10 @@ def test_closing_ends_a_run(sd1: Checkpoint, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_resuming_through_the_model_is_exact_too(sd1: Checkpoint, name: str) -> None:
-    whole = run(sd1, ["the cat", "red dog"], sampler=name, seed=11)
+    prompts = ["the cat"] if SAMPLERS[name].adaptive else ["the cat", "red dog"]
+    whole = run(sd1, prompts, sampler=name, seed=11)
     for state in whole[:-1]:
-        assert same(whole[state.index :], run(sd1, ["the cat", "red dog"], sampler=name, start=state))
+        assert same(whole[state.index :], run(sd1, prompts, sampler=name, start=state))
 
 
 def test_a_branch_follows_its_new_prompt_from_there(sd1: Checkpoint) -> None:

@@ -118,6 +118,16 @@ def test_with_little_memory_a_batch_is_done_piece_by_piece_with_the_same_result(
         torch.testing.assert_close(pieces.tensor, whole.tensor, rtol=1e-3, atol=1e-3)
 
 
+def test_a_sampler_that_chooses_its_steps_does_each_of_a_batch_by_itself(ready: Ready) -> None:
+    with activate(Recorder()) as run:
+        batch = sampled(ready, sampler="dpm_adaptive", seed=4, latent=Latent.empty(64, 64, 2))
+    alone = [sampled(ready, sampler="dpm_adaptive", seed=seed) for seed in (4, 5)]
+    assert torch.equal(batch.tensor, torch.cat([one.tensor for one in alone]))
+    done = [index / of for index, of, _ in run.steps]
+    assert done[-1] == 1
+    assert all(0 < share <= 1 for share in done)
+
+
 def test_a_run_is_cancelled_between_steps(ready: Ready) -> None:
     with activate(Recorder(cancel_after=2)) as run, pytest.raises(Cancelled):
         sampled(ready, steps=20)

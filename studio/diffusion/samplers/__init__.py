@@ -7,12 +7,13 @@ which gives the very numbers of the unbroken run.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from studio.diffusion.noise_schedule import NoiseSchedule
 from studio.diffusion.samplers.ancestral import dpm_2_ancestral, dpmpp_2s_ancestral, euler_ancestral
 from studio.diffusion.samplers.ddim import ddim, ddpm, lcm, tcd, tcd_on
+from studio.diffusion.samplers.dpm_solver import adaptive_steps, dpm_adaptive, dpm_fast, fast_levels
 from studio.diffusion.samplers.dpmpp import dpmpp_2m, dpmpp_2m_sde, dpmpp_3m_sde, dpmpp_sde
 from studio.diffusion.samplers.er_sde import er_sde
 from studio.diffusion.samplers.multistep import deis, ipndm, plms, res_multistep
@@ -21,6 +22,7 @@ from studio.diffusion.samplers.sa_solver import sa_solver, sa_solver_on
 from studio.diffusion.samplers.score import sde_ve
 from studio.diffusion.samplers.signature import SamplerFunction
 from studio.diffusion.samplers.uni_pc import uni_pc, uni_pc_bh2
+from studio.diffusion.step import StepState
 from studio.graph.errors import ValueRefused
 
 
@@ -38,6 +40,27 @@ class Sampler:
     """Order of accuracy."""
     on_noise: Callable[[NoiseSchedule], SamplerFunction] | None = None
     """For samplers that work in training timesteps: the sampler in those of a model. `run` assumes the usual ones."""
+
+    levels: Callable[[Sequence[float]], Sequence[float]] | None = None
+    """For samplers that place the levels between a schedule's ends themselves: those of their states, as many as the schedule's."""
+    estimate: Callable[[StepState, Sequence[float]], int] | None = None
+    """For samplers that choose their steps as they go, by the error of what they are given: how many there will have been."""
+
+    @property
+    def adaptive(self) -> bool:
+        """Chooses its steps as it goes. Items of a batch are run one at a time, or they would depend on their neighbours."""
+        return self.estimate is not None
+
+    def steps(self, state: StepState, sigmas: Sequence[float]) -> int:
+        """Steps of the whole run, as far as can be told from `state`, which is one of it."""
+        return len(sigmas) - 1 if self.estimate is None else self.estimate(state, sigmas)
+
+    def passes(self, state: StepState, sigmas: Sequence[float]) -> bool:
+        """Whether a run of this sampler on this schedule can go on from `state`: it stands on a step of it that is not the last."""
+        if self.adaptive:
+            return sigmas[-1] < state.sigma <= sigmas[0]
+        levels = sigmas if self.levels is None else self.levels(sigmas)
+        return 0 <= state.index < len(levels) - 1 and levels[state.index] == state.sigma
 
     def for_model(self, noise: NoiseSchedule) -> SamplerFunction:
         """The sampler for a model trained with that noise."""
@@ -76,6 +99,8 @@ SAMPLERS: dict[str, Sampler] = {
         Sampler("er_sde", er_sde, stochastic=True, order=3),
         Sampler("sa_solver", sa_solver, stochastic=True, order=2, on_noise=sa_solver_on),
         Sampler("sde_ve", sde_ve, stochastic=True, calls=2),
+        Sampler("dpm_fast", dpm_fast, order=3, levels=fast_levels),
+        Sampler("dpm_adaptive", dpm_adaptive, calls=3, order=3, estimate=adaptive_steps),
     )
 }
 
