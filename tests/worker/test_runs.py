@@ -56,6 +56,23 @@ def test_a_run_is_told_in_order_and_the_second_time_it_is_there(room: Room) -> N
     assert [one.cached for one in room.of(NodeFinished, again)] == [True]
 
 
+@pytest.mark.parametrize(
+    ("own", "turns"), [({}, "2000.0"), ({"GOMP_SPINCOUNT": "7"}, "7.0"), ({"OMP_WAIT_POLICY": "active"}, "-1.0")]
+)
+def test_threads_of_torch_do_not_wait_long_for_a_core_unless_the_user_says_so(
+    own: dict[str, str], turns: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+    for name, value in own.items():
+        monkeypatch.setenv(name, value)
+    room = Room(tmp_path).start()
+    try:
+        room.go(chain("test/Environment"))
+        assert fetched(room, N0, "number").text == turns
+    finally:
+        room.supervisor.stop()
+
+
 def test_a_changed_parameter_changes_what_depends_on_it(room: Room) -> None:
     graph = chain("test/Add", "test/Add", "test/Add", n0_a=1.5)
     room.go(graph)

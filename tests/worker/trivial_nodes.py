@@ -25,6 +25,12 @@ def add(a: float = 0.0, b: float = 0.0) -> float:
     return a + b
 
 
+@node("test/Environment")
+def environment(value: float = 0.0, name: str = "GOMP_SPINCOUNT") -> float:
+    """A number in the worker's environment, or -1."""
+    return float(os.environ.get(name, -1))
+
+
 @node("test/Steps")
 def steps(value: float = 0.0, steps: int = 10, seconds: float = 0.01, edge: int = 32) -> float:
     """Steps with previews, each of its own colour."""
