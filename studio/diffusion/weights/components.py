@@ -25,35 +25,24 @@ COPY_AGAIN = "Copy or download the model again, whole."
 
 def load_network(folder: ModelFolder, component: str, kind: type[Foreign], dtype: torch.dtype) -> nn.Module:
     """A diffusers model from a component folder, in eval mode. Raises ModelUnreadable where weights or config are missing or damaged."""
-
-    def build() -> nn.Module:
-        model: nn.Module = kind.from_config(kind.load_config(str(folder.component(component))))
-        return model
-
-    return _load(folder, component, kind, dtype, build)
+    return _load(folder, component, kind, dtype, lambda path: kind.from_config(kind.load_config(path)))
 
 
 def load_clip(folder: ModelFolder, component: str, kind: type[Foreign], dtype: torch.dtype) -> nn.Module:
     """A transformers text encoder from a component folder. Raises ModelUnreadable."""
-
-    def build() -> nn.Module:
-        model: nn.Module = kind(
-            kind.config_class.from_pretrained(str(folder.component(component)), local_files_only=True)
-        )
-        return model
-
-    return _load(folder, component, kind, dtype, build)
+    config = kind.config_class
+    return _load(folder, component, kind, dtype, lambda path: kind(config.from_pretrained(path, local_files_only=True)))
 
 
 def _load(
-    folder: ModelFolder, component: str, kind: type[Foreign], dtype: torch.dtype, build: Callable[[], nn.Module]
+    folder: ModelFolder, component: str, kind: type[Foreign], dtype: torch.dtype, build: Callable[[str], nn.Module]
 ) -> nn.Module:
-    """Through the library's own loader; from pickles, which that would refuse or run, into a model that `build` makes."""
+    """Through the library's own loader; from pickles, which that would refuse or run, into what `build` makes of the folder's config."""
     path = folder.component(component)
     folder.config(component)
     files = folder.weights(component)
     if files[0].suffix == ".bin":
-        return _fill(files, build, dtype, component)
+        return _fill(files, lambda: build(str(path)), dtype, component)
     for file in files:
         read_header(file)
     with _explained(path, component), _quiet():
@@ -78,12 +67,9 @@ def network_from_file(
     dtype: torch.dtype,
 ) -> nn.Module:
     """A diffusers model out of the tensors of a single file; `configs` holds the component's config folder. Raises ModelUnreadable."""
-    with _explained(file.path, component), _quiet():
-        model = kind.from_single_file(
-            dict(weights), config=str(configs), subfolder=component, dtype=dtype, local_files_only=True
-        )
-    _check_complete(file.path, component, _unfilled(model), [])
-    return _ready(model)
+    return _from_file(
+        file, component, lambda where: kind.from_single_file(dict(weights), dtype=dtype, **where), configs
+    )
 
 
 def clip_from_file(
@@ -98,13 +84,7 @@ def clip_from_file(
     from diffusers.loaders import single_file_utils
 
     convert: Foreign = single_file_utils.create_diffusers_clip_model_from_ldm
-
-    with _explained(file.path, component), _quiet():
-        model = convert(
-            kind, dict(weights), subfolder=component, config=str(configs), torch_dtype=dtype, local_files_only=True
-        )
-    _check_complete(file.path, component, _unfilled(model), [])
-    return _ready(model)
+    return _from_file(file, component, lambda where: convert(kind, dict(weights), torch_dtype=dtype, **where), configs)
 
 
 def t5_from_file(
@@ -120,16 +100,20 @@ def t5_from_file(
 
     convert: Foreign = single_file_utils.create_diffusers_t5_model_from_checkpoint
 
-    with _explained(file.path, component), _quiet():
-        model = convert(
-            T5EncoderModel,
-            dict(weights),
-            subfolder=component,
-            config=str(configs),
-            torch_dtype=dtype,
-            local_files_only=True,
-        )
+    def build(where: dict[str, Foreign]) -> Foreign:
+        model = convert(T5EncoderModel, dict(weights), torch_dtype=dtype, **where)
         model.tie_weights()
+        return model
+
+    return _from_file(file, component, build, configs)
+
+
+def _from_file(
+    file: SingleFile, component: str, convert: Callable[[dict[str, Foreign]], Foreign], configs: Path
+) -> nn.Module:
+    """What a converter of diffusers makes of a single file; it is told where the component's config lies."""
+    with _explained(file.path, component), _quiet():
+        model = convert({"config": str(configs), "subfolder": component, "local_files_only": True})
     _check_complete(file.path, component, _unfilled(model), [])
     return _ready(model)
 
