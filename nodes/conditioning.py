@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Final
+
 from studio.diffusion.model import Conditioned
-from studio.sdk import Conditioning, Model, Prompt, Slider, TextEncoder, ValueRefused, node, running
+from studio.sdk import Conditioning, Model, Prompt, Slider, TextArea, TextEncoder, ValueRefused, node, running
+
+INSTRUCTION: Final = "instruction"
+"""Option of a `TextEncoder`: what a language model is told before the prompt."""
 
 
 @node("text/EncodePrompt", aliases=("clip", "conditioning", "positive", "negative", "CLIPTextEncode"))
@@ -22,13 +28,24 @@ def encode_prompt(
         skip_layers: Take the encoder's output so many layers early. Some models want 1, which is called a CLIP skip of 2.
     """
     context = running()
-    encoder = context.use(text_encoder.weights)
+    encoder = replace(context.use(text_encoder.weights), instruction=text_encoder.options.get(INSTRUCTION))
     encoded = encoder.family.encode(encoder, [text], skip_layers)
     if encoded.cut[0]:
         context.log(
             f"The prompt has {encoded.tokens[0]} tokens, of which {encoded.window} fit. Cut off: {encoded.cut[0]}"
         )
     return from_conditioned(encoded.conditioned, text_encoder.family)
+
+
+@node("text/Instruction", aliases=("system prompt", "complex human instruction", "Sana", "chat"))
+def instruct(text_encoder: TextEncoder, text: str = TextArea()) -> TextEncoder:
+    """Tell a text encoder that is a language model something else before the prompt than its authors do. Others ignore it.
+
+    Args:
+        text_encoder: The one that belongs to the model, such as Sana's.
+        text: The words before the prompt; left empty, there are none, which suits a negative prompt.
+    """
+    return text_encoder.with_options(**{INSTRUCTION: text})
 
 
 def from_conditioned(conditioned: Conditioned, family: str) -> Conditioning:

@@ -63,6 +63,8 @@ class LoadedTextEncoder:
     family: Family
     tokenizers: tuple[Foreign, ...]
     encoders: tuple[nn.Module, ...]
+    instruction: str | None = None
+    """What a language model is told before the prompt; None for the family's own words. Families without a language model ignore it."""
 
     @property
     def modules(self) -> tuple[nn.Module, ...]:

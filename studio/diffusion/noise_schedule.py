@@ -159,7 +159,7 @@ class FlowSchedule:
         """From a diffusers scheduler_config.json. A shift that depends on the picture's size is taken at `tokens` image tokens."""
         timesteps = int(config.get("num_train_timesteps", 1000))
         if not config.get("use_dynamic_shifting", False):
-            return cls(float(config.get("shift", 1.0)), timesteps)
+            return cls(float(config.get("shift", config.get("flow_shift", 1.0))), timesteps)
         least, most = int(config.get("base_image_seq_len", 256)), int(config.get("max_image_seq_len", 4096))
         low, high = float(config.get("base_shift", 0.5)), float(config.get("max_shift", 1.15))
         mu = low + (high - low) * (tokens - least) / (most - least)

@@ -61,13 +61,13 @@ def conditionings(checkpoint: Checkpoint, prompts: Sequence[str] = PROMPTS) -> t
     return encoded(checkpoint, prompts), encoded(checkpoint, [NEGATIVE] * len(prompts))
 
 
-def drive(prediction: Callable[[Tensor, float], Tensor], scheduler: Foreign, x: Tensor) -> Tensor:
-    """The latent that a scheduler of diffusers, its timesteps set, makes of noise `x` with our prediction."""
+def drive(prediction: Callable[[Tensor, float], Tensor], scheduler: Foreign, x: Tensor, **options: Foreign) -> Tensor:
+    """The latent that a scheduler of diffusers, its timesteps set, makes of noise `x` with our prediction. `options` are for its steps."""
     if getattr(scheduler, "_step_index", None) is not None:
         # Of the run that the pipeline has done with it.
         scheduler._step_index = None
     x = x * scheduler.init_noise_sigma if hasattr(scheduler, "init_noise_sigma") else x
     for time in scheduler.timesteps:
         scaled = scheduler.scale_model_input(x, time) if hasattr(scheduler, "scale_model_input") else x
-        x = scheduler.step(prediction(scaled, float(time)), time, x).prev_sample
+        x = scheduler.step(prediction(scaled, float(time)), time, x, **options).prev_sample
     return x

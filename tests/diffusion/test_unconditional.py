@@ -35,6 +35,7 @@ from studio.graph.errors import ModelUnreadable, ValueRefused
 from tests.diffusion import tiny
 from tests.diffusion.analytic import distance
 from tests.diffusion.conftest import FLOAT32
+from tests.diffusion.pipelines import drive
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -72,13 +73,9 @@ def driven(checkpoint: Checkpoint, steps: Foreign, conditioned: Conditioned | No
     """Our denoiser with the pipeline's own scheduler, from the noise to the decoded pictures."""
     model = checkpoint.model
     denoiser = make_denoiser(model, conditioned or Conditioned.nothing(), None, 1.0)
-    steps._step_index = None
     generators = [torch.Generator().manual_seed(5 + i) for i in range(BATCH)]
     x = torch.cat([torch.randn(model.latents.shape(*model.size), generator=one) for one in generators])
-    x = x * steps.init_noise_sigma
-    for time in steps.timesteps:
-        output = denoiser.prediction(steps.scale_model_input(x, time), float(time))
-        x = steps.step(output, time, x, generator=generators, **more).prev_sample
+    x = drive(denoiser.prediction, steps, x, generator=generators, **more)
     assert checkpoint.vae is not None
     return decode(checkpoint.vae, x)
 

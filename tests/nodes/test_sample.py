@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
 
-from nodes.conditioning import encode_prompt
+from nodes.conditioning import encode_prompt, instruct
 from nodes.latent import decode_, empty, encode_, pick, repeat, scale
 from nodes.model import LoadedCheckpoint, load
 from nodes.sample import mix_noise, noise_, sample_, schedule_
+from studio.diffusion.family import Encoded, Family
+from studio.diffusion.model import LoadedTextEncoder
 from studio.graph.errors import Cancelled, ModelMissing, ValueRefused
 from studio.sdk import Conditioning, Image, Latent
 from studio.sdk.context import activate
@@ -213,3 +216,18 @@ def test_what_does_not_fit_together_is_refused_with_its_socket(ready: Ready) -> 
         assert refused.value.socket == socket
         assert refused.value.mend
     assert sampled(ready, negative=None, guidance=1.0).batch == 1
+
+
+def test_an_instruction_rides_on_the_text_encoder(ready: Ready, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = type(ready.parts.text_encoder.weights.load().family)
+    encode, told = kind.encode, []
+
+    def listened(family: Family, encoder: LoadedTextEncoder, prompts: Sequence[str], skip_layers: int = 0) -> Encoded:
+        told.append(encoder.instruction)
+        return encode(family, encoder, prompts, skip_layers)
+
+    monkeypatch.setattr(kind, "encode", listened)
+    other = run_node(instruct, text_encoder=ready.parts.text_encoder, text="Draw this: ")
+    for encoder in (ready.parts.text_encoder, other):
+        run_node(encode_prompt, text_encoder=encoder, text="a red circle")
+    assert told == [None, "Draw this: "]

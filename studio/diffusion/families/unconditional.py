@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from studio.diffusion.device import Dtypes, dtype_of
-from studio.diffusion.families.shared import prediction_of
+from studio.diffusion.families.shared import folders_only, prediction_of, times_of
 from studio.diffusion.family import Detected, Encoded, Family
 from studio.diffusion.foreign import Foreign, config_of
 from studio.diffusion.model import Checkpoint, Conditioned, LatentFormat, LoadedModel, LoadedTextEncoder, LoadedVAE
@@ -88,11 +88,7 @@ class Unconditional(Family):
         return Checkpoint(LoadedModel(self, network, parametrization, noise, latents, size, projection), None, loaded)
 
     def load_file(self, file: SingleFile, dtypes: Dtypes) -> Checkpoint:
-        raise ModelUnreadable(
-            file.path,
-            "An unconditional model cannot be read from a single file.",
-            mend="Choose its diffusers folder, the one that holds model_index.json.",
-        )
+        folders_only(file, "An unconditional model")
 
     def encode(self, encoder: LoadedTextEncoder, prompts: Sequence[str], skip_layers: int = 0) -> Encoded:
         raise ValueRefused("This model takes no prompt.", socket="text_encoder", mend="Leave the prompt out.")
@@ -103,7 +99,7 @@ class Unconditional(Family):
         network = model.network
         output: Tensor = network(
             x.to(dtype_of(network)),
-            torch.full((x.shape[0],), time, dtype=torch.float32, device=x.device),
+            times_of(x, time),
             class_labels=_classes(network, conditioned),
             return_dict=False,
         )[0]

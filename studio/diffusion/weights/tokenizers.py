@@ -62,13 +62,18 @@ def find_t5_tokenizer(file: Path, given: Path | None, component: str, encoder: n
     )
 
 
-def load_chat_tokenizer(folder: Path, component: str, encoder: nn.Module) -> Foreign:
-    """The tokenizer of a chat model in a folder, for that text encoder. Raises ModelUnreadable, also where it has no chat template."""
+def load_auto_tokenizer(folder: Path, component: str, encoder: nn.Module) -> Foreign:
+    """The tokenizer of a language model in a folder, for that text encoder. Raises ModelUnreadable."""
     from transformers import AutoTokenizer
 
-    # Chat models keep up to a few hundred rows of their embedding for later.
+    # Language models keep up to a few hundred rows of their embedding for later.
     rows = int(config_of(encoder).vocab_size) // 100
-    tokenizer = _checked(_load(folder, component, AutoTokenizer), folder, component, encoder, unused=rows)
+    return _checked(_load(folder, component, AutoTokenizer), folder, component, encoder, unused=rows)
+
+
+def load_chat_tokenizer(folder: Path, component: str, encoder: nn.Module) -> Foreign:
+    """The tokenizer of a chat model in a folder, for that text encoder. Raises ModelUnreadable, also where it has no chat template."""
+    tokenizer = load_auto_tokenizer(folder, component, encoder)
     if not tokenizer.chat_template:
         raise ModelUnreadable(
             folder,
