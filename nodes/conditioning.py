@@ -42,7 +42,7 @@ def instruct(text_encoder: TextEncoder, text: str = TextArea()) -> TextEncoder:
     """Tell a text encoder that is a language model something else before the prompt than its authors do. Others ignore it.
 
     Args:
-        text_encoder: The one that belongs to the model, such as Sana's.
+        text_encoder: The one that belongs to the model, such as those of Sana and Qwen-Image.
         text: The words before the prompt; left empty, there are none, which suits a negative prompt.
     """
     return text_encoder.with_options(**{INSTRUCTION: text})

@@ -1,4 +1,4 @@
-"""Prompts to token ids and embeddings, for the text encoders of CLIP and T5."""
+"""Prompts to token ids and embeddings, for the text encoders of CLIP and T5 and for chat models."""
 
 from __future__ import annotations
 
@@ -45,6 +45,31 @@ def tokenize(tokenizer: Foreign, encoder: nn.Module, prompts: Sequence[str], win
     # The last token of a cut prompt is the end marker, which replaces one of the prompt's own.
     cut = tuple(tokenizer.decode(ids[window - 1 : -1]).strip() if len(ids) > window else "" for ids in whole)
     return Tokens(padded.input_ids, tuple(len(ids) for ids in whole), cut, padded.attention_mask)
+
+
+def tokenize_chat(tokenizer: Foreign, messages: Sequence[str], window: int, *, fill: bool = True) -> Tokens:
+    """Whole messages of a chat, markers included, at once; what does not fit the window is cut off and reported.
+
+    All are padded to the window, or without `fill` to the longest. What is cut off is told without the markers at the end.
+    """
+    whole: list[list[int]] = [tokenizer(message, truncation=False, verbose=False).input_ids for message in messages]
+    padding = "max_length" if fill else "longest"
+    padded = tokenizer(list(messages), padding=padding, max_length=window, truncation=True, return_tensors="pt")
+    cut = tuple(tokenizer.decode(ids[window:], skip_special_tokens=True).strip() for ids in whole)
+    return Tokens(padded.input_ids, tuple(len(ids) for ids in whole), cut, padded.attention_mask)
+
+
+@torch.no_grad()
+def chat_hidden(encoder: nn.Module, tokens: Tokens) -> tuple[Tensor, ...]:
+    """(prompts, tokens, width) hidden states of a chat model: of its embedding, then of every layer; the last after the final norm."""
+    device = device_of(encoder)
+    output = encoder(
+        input_ids=tokens.ids.to(device),
+        attention_mask=tokens.mask.to(device),
+        output_hidden_states=True,
+        use_cache=False,
+    )
+    return tuple(output.hidden_states)
 
 
 @torch.no_grad()

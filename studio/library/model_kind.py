@@ -28,6 +28,8 @@ _KIND_OF_CLASS: Final = {
     "AutoencoderTiny": "preview",
     "AutoencoderKL": "vae",
     "AutoencoderDC": "vae",
+    "AutoencoderKLFlux2": "vae",
+    "AutoencoderKLQwenImage": "vae",
     "VQModel": "vae",
     "ControlNetModel": "controlnet",
     "SD3ControlNetModel": "controlnet",

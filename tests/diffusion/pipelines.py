@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
 import torch
 from diffusers import DiffusionPipeline
 from torch import Tensor
 
+from nodes.conditioning import encode_prompt
+from nodes.latent import decode_
+from nodes.model import LoadedCheckpoint, load
+from nodes.sample import sample_
+from studio.diffusion.denoise import Predictor
+from studio.diffusion.family import families
 from studio.diffusion.foreign import Foreign
 from studio.diffusion.model import Checkpoint, Conditioned
+from studio.diffusion.weights.header import TensorInfo
+from studio.sdk import Image, Latent
+from studio.sdk.testing import run_node
 
 PROMPTS = ("the cat on red", "a dog 42")
 NEGATIVE = "red red"
@@ -71,3 +81,41 @@ def drive(prediction: Callable[[Tensor, float], Tensor], scheduler: Foreign, x: 
         scaled = scheduler.scale_model_input(x, time) if hasattr(scheduler, "scale_model_input") else x
         x = scheduler.step(prediction(scaled, float(time)), time, x, **options).prev_sample
     return x
+
+
+def apart(predictor: Predictor) -> Predictor:
+    """One forward a conditioning, as pipelines do it that do not guide in one batch: results of a batch may differ in the last bit."""
+
+    def each(x: Tensor, time: float, conditionings: Sequence[Conditioned]) -> Sequence[Tensor]:
+        return [prediction for one in conditionings for prediction in predictor(x, time, [one])]
+
+    return each
+
+
+def claims(weights: Mapping[str, Tensor]) -> list[tuple[str, str, str]]:
+    """(family, variant, layout) of every family that takes a network of these tensors for its own."""
+    tensors = {name: TensorInfo("BF16", tuple(tensor.shape)) for name, tensor in weights.items()}
+    found = [claim for family in families().values() if (claim := family.detect(tensors))]
+    return [(claim.family, claim.variant, claim.layout) for claim in found]
+
+
+def through_the_nodes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Image:
+    """A picture that the nodes make, from the checkpoint to the pixels, of two prompts of different length."""
+    monkeypatch.setattr("studio.library.models.resolve", lambda model, kind: folder)
+    monkeypatch.setattr("studio.library.models.content_hash", lambda path: str(folder))
+    parts = LoadedCheckpoint(*run_node(load, model="model", precision="float32"))
+    words = [run_node(encode_prompt, text_encoder=parts.text_encoder, text=text) for text in ("the cat", "")]
+    latent = run_node(
+        sample_,
+        model=parts.model,
+        positive=words[0],
+        negative=words[1],
+        latent=Latent.empty(WIDTH, HEIGHT),
+        steps=3,
+        sampler="euler",
+        schedule="simple",
+        seed=1,
+    )
+    image = run_node(decode_, latent=latent, vae=parts.vae)
+    assert isinstance(image, Image)
+    return image

@@ -18,10 +18,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import CLIPTextModelWithProjection
 
-from nodes.conditioning import encode_prompt
-from nodes.latent import decode_
-from nodes.model import LoadedCheckpoint, load
-from nodes.sample import sample_
 from studio.diffusion import schedules
 from studio.diffusion.decode import decode, encode
 from studio.diffusion.denoise import OneForward
@@ -37,8 +33,6 @@ from studio.diffusion.weights.checkpoint import identify, load_checkpoint
 from studio.diffusion.weights.header import TensorInfo
 from studio.graph.errors import ModelUnreadable, ValueRefused
 from studio.resources import resource
-from studio.sdk import Latent
-from studio.sdk.testing import run_node
 from tests.diffusion import tiny
 from tests.diffusion.analytic import distance
 from tests.diffusion.conftest import FLOAT32
@@ -52,6 +46,7 @@ from tests.diffusion.pipelines import (
     drive,
     opened,
     run_theirs,
+    through_the_nodes,
 )
 
 pytestmark = [
@@ -316,23 +311,7 @@ def test_pictures_are_cut_to_what_the_network_takes(sd3: Checkpoint) -> None:
     assert sd3.model.latents.shape(23, 19) == (1, 16, 8, 10)
 
 
-def test_the_nodes_make_a_picture(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("studio.library.models.resolve", lambda model, kind: folder)
-    monkeypatch.setattr("studio.library.models.content_hash", lambda path: "sd3")
-    parts = LoadedCheckpoint(*run_node(load, model="sd3", precision="float32"))
-    assert {part.family for part in parts} == {"sd3"}
-    words = [run_node(encode_prompt, text_encoder=parts.text_encoder, text=text) for text in ("the cat", "")]
-    latent = run_node(
-        sample_,
-        model=parts.model,
-        positive=words[0],
-        negative=words[1],
-        latent=Latent.empty(32, 24),
-        steps=3,
-        sampler="euler",
-        schedule="simple",
-        seed=1,
-    )
-    image = run_node(decode_, latent=latent, vae=parts.vae)
-    assert image.pixels.shape == (1, 24, 32, 3)
+def test_the_nodes_make_a_picture(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = through_the_nodes(folder, monkeypatch)
+    assert image.pixels.shape == (1, HEIGHT, WIDTH, 3)
     assert image.pixels.std() > 0

@@ -9,7 +9,7 @@ import pytest
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, ZImagePipeline, ZImageTransformer2DModel
 from safetensors.torch import save_file
-from transformers import Qwen2Tokenizer, Qwen3Config, Qwen3Model
+from transformers import Qwen3Config, Qwen3Model
 
 from studio.diffusion.decode import decode
 from studio.diffusion.family import families
@@ -31,21 +31,6 @@ pytestmark = [
 ]
 
 PROMPTS = ("the cat on red", "a dog 42 and more")
-TEMPLATE = (
-    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
-
-
-def tokenizer() -> Qwen2Tokenizer:
-    """Bytes, and the markers of a chat."""
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    others = [byte for byte in range(256) if byte not in printable]
-    symbols = [chr(byte) for byte in printable] + [chr(256 + place) for place in range(len(others))]
-    made = Qwen2Tokenizer(vocab={symbol: place for place, symbol in enumerate(symbols)}, merges=[])
-    made.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
-    made.chat_template = TEMPLATE
-    return made
 
 
 def network() -> ZImageTransformer2DModel:
@@ -68,7 +53,7 @@ def network() -> ZImageTransformer2DModel:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     encoder = Qwen3Config(
-        vocab_size=len(tokenizer()),
+        vocab_size=len(tiny.chat_tokenizer()),
         hidden_size=24,
         intermediate_size=32,
         num_hidden_layers=3,
@@ -80,7 +65,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         transformer=network(),
         vae=tiny.vae(0.3611, latent_channels=16, shift_factor=0.1159, use_quant_conv=False, use_post_quant_conv=False),
         text_encoder=Qwen3Model(encoder).eval(),
-        tokenizer=tokenizer(),
+        tokenizer=tiny.chat_tokenizer(),
         scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
     )
     return tiny.save(made, tmp_path_factory.mktemp("models") / "z_image")

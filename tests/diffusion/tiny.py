@@ -20,6 +20,7 @@ from transformers import (
     CLIPTextModel,
     CLIPTextModelWithProjection,
     CLIPTokenizer,
+    Qwen2Tokenizer,
     T5Config,
     T5EncoderModel,
     T5Tokenizer,
@@ -29,13 +30,15 @@ from studio.diffusion.foreign import Foreign
 
 WORDS = ("the", "and", "cat", "dog", "red", "on")
 WINDOW = 16
+CHAT = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
 
 
 def tokenizer(pad: str | None = None) -> CLIPTokenizer:
     """A CLIP tokenizer of bytes, bytes that end a word, and a few words."""
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    others = [byte for byte in range(256) if byte not in printable]
-    symbols = [chr(byte) for byte in printable] + [chr(256 + place) for place in range(len(others))]
+    symbols = _byte_symbols()
     tokens, merges = [*symbols, *(f"{symbol}</w>" for symbol in symbols)], []
     for word in WORDS:
         parts = [*word[:-1], f"{word[-1]}</w>"]
@@ -47,6 +50,20 @@ def tokenizer(pad: str | None = None) -> CLIPTokenizer:
     extra = {} if pad is None else {"pad_token": pad}
     vocabulary = {token: index for index, token in enumerate(tokens)}
     return CLIPTokenizer(vocab=vocabulary, merges=list(dict.fromkeys(merges)), model_max_length=WINDOW, **extra)
+
+
+def chat_tokenizer() -> Qwen2Tokenizer:
+    """Bytes, and the markers of a chat."""
+    symbols = _byte_symbols()
+    made = Qwen2Tokenizer(vocab={symbol: place for place, symbol in enumerate(symbols)}, merges=[])
+    made.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
+    made.chat_template = CHAT
+    return made
+
+
+def _byte_symbols() -> list[str]:
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    return [chr(byte) for byte in printable] + [chr(256 + place) for place in range(256 - len(printable))]
 
 
 def text_config(width: int = 32, layers: int = 3, **more: Foreign) -> CLIPTextConfig:

@@ -8,6 +8,7 @@ as a whole. dev takes guidance as an input; schnell is not guided (guidance 1). 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -15,8 +16,10 @@ from torch import Tensor
 
 from studio.diffusion.device import Dtypes
 from studio.diffusion.families.shared import (
+    ORIGINAL,
     check_conditioning,
     check_prompts,
+    flow_file,
     flow_model,
     kl_latents,
     pack,
@@ -27,13 +30,12 @@ from studio.diffusion.family import Detected, Encoded, Family
 from studio.diffusion.foreign import config_of
 from studio.diffusion.model import Checkpoint, Conditioned, LoadedModel, LoadedTextEncoder, LoadedVAE
 from studio.diffusion.text import clip_hidden, no_layers_skipped, t5_hidden, tokenize
-from studio.diffusion.weights.components import load_clip, load_network, network_from_file
-from studio.diffusion.weights.folder import ModelFolder, read_json
+from studio.diffusion.weights.components import load_clip, load_network
+from studio.diffusion.weights.folder import ModelFolder
 from studio.diffusion.weights.header import TensorInfo
 from studio.diffusion.weights.single_file import SingleFile
 from studio.diffusion.weights.tokenizers import load_t5_tokenizer, load_tokenizer
 from studio.graph.errors import ValueRefused
-from studio.resources import resource
 
 T5_WINDOW = 512
 EDGE = 128
@@ -41,7 +43,6 @@ EDGE = 128
 PATCH = 2
 VARIANTS = {384: "fill", 128: "control"}
 """By the numbers in a patch of the input; `control` takes an edge or depth picture."""
-_ORIGINAL = "model.diffusion_model."
 
 
 class Flux(Family):
@@ -53,7 +54,7 @@ class Flux(Family):
     def detect(self, tensors: Mapping[str, TensorInfo]) -> Detected | None:
         diffusers = ("single_transformer_blocks.0.attn.norm_q.weight", "time_text_embed.text_embedder.linear_1.weight")
         layouts = [("", "x_embedder.weight", diffusers, "time_text_embed.guidance_embedder.", "diffusers")]
-        for prefix in ("", _ORIGINAL):
+        for prefix in ("", ORIGINAL):
             parts = ("double_blocks.0.img_attn.norm.key_norm.scale", "vector_in.in_layer.weight")
             layouts.append((prefix, "img_in.weight", parts, "guidance_in.", "ldm"))
         for prefix, entry, parts, guidance, layout in layouts:
@@ -84,14 +85,10 @@ class Flux(Family):
         """The network alone: files of Flux hold nothing else."""
         import diffusers
 
-        configs = file.config or resource("families", self.name)
         found = self.detect(file.tensors)
-        suffix = "_schnell" if found is not None and found.variant == "schnell" and file.config is None else ""
+        variant = "schnell" if found is not None and found.variant == "schnell" else ""
         kind = diffusers.FluxTransformer2DModel
-        network = network_from_file(file, file.weights(), configs, f"transformer{suffix}", kind, dtypes.network)
-        schedule = read_json(configs / f"scheduler{suffix}" / "scheduler_config.json", "scheduler")
-        latents = kl_latents(read_json(configs / "vae" / "config.json", "vae"), PATCH)
-        return Checkpoint(flow_model(self, network, schedule, latents, None, EDGE), None, None)
+        return flow_file(self, file, dtypes, kind, partial(kl_latents, patch=PATCH), EDGE, variant)
 
     def encode(self, encoder: LoadedTextEncoder, prompts: Sequence[str], skip_layers: int = 0) -> Encoded:
         check_prompts(prompts)

@@ -14,7 +14,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from studio.diffusion.device import Dtypes
-from studio.diffusion.families.shared import check_channels, check_prompts, flow_model, kl_latents, times_of
+from studio.diffusion.families.shared import ORIGINAL, check_channels, check_prompts, flow_model, kl_latents, times_of
 from studio.diffusion.family import Detected, Encoded, Family
 from studio.diffusion.foreign import Foreign, config_of
 from studio.diffusion.model import Checkpoint, Conditioned, LoadedModel, LoadedTextEncoder, LoadedVAE
@@ -36,7 +36,6 @@ T5_WINDOW = 256
 """Tokens that T5 reads; without T5, as many zeros stand for them."""
 CLIPS = (("text_encoder", "tokenizer", None), ("text_encoder_2", "tokenizer_2", "!"))
 """Encoder, tokenizer, and its padding token where it is not the end marker."""
-_ORIGINAL = "model.diffusion_model."
 
 
 class StableDiffusion3(Family):
@@ -49,7 +48,7 @@ class StableDiffusion3(Family):
         parts = ("transformer_blocks.0.attn.add_q_proj.weight", "time_text_embed.text_embedder.linear_1.weight")
         if "pos_embed.proj.weight" in tensors and all(part in tensors for part in parts):
             return Detected(self.name, _variant(tensors["pos_embed.proj.weight"].shape[1]))
-        for prefix in ("", _ORIGINAL):
+        for prefix in ("", ORIGINAL):
             entry = tensors.get(f"{prefix}x_embedder.proj.weight")
             if entry is not None and f"{prefix}joint_blocks.0.context_block.adaLN_modulation.1.weight" in tensors:
                 return Detected(self.name, _variant(entry.shape[1]), "ldm")
@@ -171,7 +170,7 @@ def _holds(file: SingleFile, prefix: str) -> bool:
 
 def _config_of(tensors: Mapping[str, TensorInfo]) -> str:
     """Which of our config folders a network in the original layout has: by its depth and the norms of its attention."""
-    names = {name.removeprefix(_ORIGINAL) for name in tensors}
+    names = {name.removeprefix(ORIGINAL) for name in tensors}
     if any(name.startswith("joint_blocks.37.") for name in names):
         return "transformer_35_large"
     return "transformer_35_medium" if "joint_blocks.0.x_block.attn2.qkv.weight" in names else "transformer"

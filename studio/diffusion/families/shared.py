@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 import torch
 from torch import Tensor, nn
 
+from studio.diffusion.device import Dtypes
 from studio.diffusion.family import Family
 from studio.diffusion.foreign import Foreign
-from studio.diffusion.model import LatentFormat, LoadedModel, LoadedVAE
+from studio.diffusion.model import Checkpoint, LatentFormat, LoadedModel, LoadedVAE
 from studio.diffusion.noise_schedule import FlowSchedule
 from studio.diffusion.prediction import Prediction
 from studio.diffusion.preview import ProjectionOf
+from studio.diffusion.weights.components import network_from_file
+from studio.diffusion.weights.folder import read_json
 from studio.diffusion.weights.single_file import SingleFile
 from studio.graph.errors import ModelUnreadable, ValueRefused
+from studio.resources import resource
+
+ORIGINAL = "model.diffusion_model."
+"""What stands before the network's names in files that were saved as whole checkpoints."""
 
 
 def check_prompts(prompts: Sequence[str]) -> None:
@@ -92,6 +99,28 @@ def flow_model(
         (edge * latents.factor, edge * latents.factor),
         ProjectionOf(vae) if vae is not None else lambda: None,
     )
+
+
+def flow_file(
+    family: Family,
+    file: SingleFile,
+    dtypes: Dtypes,
+    kind: type[Foreign],
+    latents: Callable[[Mapping[str, Foreign]], LatentFormat],
+    edge: int,
+    variant: str = "",
+) -> Checkpoint:
+    """The network alone, as files of large flow transformers hold it. Raises ModelUnreadable.
+
+    `latents` makes the format out of the VAE's config. `variant`: ending of the config folders where the family has several.
+    """
+    configs = file.config or resource("families", family.name)
+    ending = f"_{variant}" if variant and file.config is None else ""
+    weights = {name.removeprefix(ORIGINAL): tensor for name, tensor in file.weights().items()}
+    network = network_from_file(file, weights, configs, f"transformer{ending}", kind, dtypes.network)
+    schedule = read_json(configs / f"scheduler{ending}" / "scheduler_config.json", "scheduler")
+    form = latents(read_json(configs / "vae" / "config.json", "vae"))
+    return Checkpoint(flow_model(family, network, schedule, form, None, edge), None, None)
 
 
 def pack(x: Tensor, patch: int) -> Tensor:

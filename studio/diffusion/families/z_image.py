@@ -13,7 +13,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from studio.diffusion.device import Dtypes, device_of
+from studio.diffusion.device import Dtypes
 from studio.diffusion.families.shared import (
     check_channels,
     check_conditioning,
@@ -26,7 +26,7 @@ from studio.diffusion.families.shared import (
 from studio.diffusion.family import Detected, Encoded, Family
 from studio.diffusion.foreign import config_of
 from studio.diffusion.model import Checkpoint, Conditioned, LoadedModel, LoadedTextEncoder, LoadedVAE
-from studio.diffusion.text import no_layers_skipped
+from studio.diffusion.text import chat_hidden, no_layers_skipped, tokenize_chat
 from studio.diffusion.weights.components import load_clip, load_network
 from studio.diffusion.weights.folder import ModelFolder
 from studio.diffusion.weights.header import TensorInfo
@@ -69,7 +69,6 @@ class ZImage(Family):
     def load_file(self, file: SingleFile, dtypes: Dtypes) -> Checkpoint:
         folders_only(file, self.title)
 
-    @torch.no_grad()
     def encode(self, encoder: LoadedTextEncoder, prompts: Sequence[str], skip_layers: int = 0) -> Encoded:
         check_prompts(prompts)
         no_layers_skipped(skip_layers)
@@ -80,17 +79,9 @@ class ZImage(Family):
             )
             for prompt in prompts
         ]
-        whole: list[list[int]] = [tokenizer(text, truncation=False, verbose=False).input_ids for text in asked]
-        cut = tuple(tokenizer.decode(ids[WINDOW:]).strip() for ids in whole)
-        padded = tokenizer(asked, padding="max_length", max_length=WINDOW, truncation=True, return_tensors="pt")
-        device = device_of(network)
-        output = network(
-            input_ids=padded.input_ids.to(device),
-            attention_mask=padded.attention_mask.to(device).bool(),
-            output_hidden_states=True,
-        )
-        conditioned = Conditioned(output.hidden_states[-2], mask=padded.attention_mask)
-        return Encoded(conditioned, tuple(len(ids) for ids in whole), WINDOW, cut)
+        tokens = tokenize_chat(tokenizer, asked, WINDOW)
+        conditioned = Conditioned(chat_hidden(network, tokens)[-2], mask=tokens.mask)
+        return Encoded(conditioned, tokens.counts, tokens.window, tokens.cut)
 
     def call(
         self, model: LoadedModel, x: Tensor, time: float, conditioned: Conditioned, guidance: float | None
