@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from nodes.conditioning import to_conditioned
 from studio.diffusion.denoise import spread
 from studio.diffusion.model import Conditioned, LoadedModel
+from studio.diffusion.names import SAMPLER_ALIASES, SCHEDULE_ALIASES, named
 from studio.diffusion.noise import SEEDS, seeded_noise
 from studio.diffusion.preview import Pending, project
 from studio.diffusion.samplers import SAMPLERS
-from studio.diffusion.samplers import sampler as find_sampler
 from studio.diffusion.sampling import sample
 from studio.diffusion.schedules import SCHEDULES
 from studio.diffusion.schedules import sigmas as sigmas_of
@@ -35,8 +35,8 @@ def sample_(
     seed: int = Seed(),
     steps: int = Slider(20, 1, 150),
     guidance: float = Slider(7.0, 0, 30, step=0.1),
-    sampler: str = Choice(*SAMPLERS, default="dpmpp_2m"),
-    schedule: str = Choice(*SCHEDULES, default="karras"),
+    sampler: str = Choice(*SAMPLERS, default="dpmpp_2m", aliases=SAMPLER_ALIASES),
+    schedule: str = Choice(*SCHEDULES, default="karras", aliases=SCHEDULE_ALIASES),
     denoise: float = Slider(1.0, 0.01, 1),
 ) -> Latent:
     """Make a latent out of noise, step by step, as the prompts say. Every step is shown as it is done.
@@ -51,17 +51,18 @@ def sample_(
         seed: Where the random numbers begin. The same seed gives the same picture.
         steps: More steps are slower and finer.
         guidance: How strictly the prompts are followed; 1 is not at all, and takes half the time.
-        sampler: How a step is done.
+        sampler: How a step is done. Names of other programs are understood; one that names a schedule, such as
+            DPM++ 2M Karras, brings it along.
         schedule: How the noise levels are spread over the steps.
         denoise: How much of a given latent is made anew; below 1 the run begins part of the way down.
     """
     context = running()
     network = context.use(model.weights)
-    levels = sigmas.sigmas if sigmas is not None else _levels(network, schedule, steps, denoise)
+    chosen, spacing = named(sampler, schedule)
+    levels = sigmas.sigmas if sigmas is not None else _levels(network, spacing, steps, denoise)
     wanted = to_conditioned(positive, model, "positive") if positive is not None else None
     unwanted = to_conditioned(negative, model, "negative") if negative is not None else None
     begin = tensor_for(network, latent)
-    chosen = find_sampler(sampler)
     prompts = [one.prompts for one in (wanted, unwanted) if one is not None]
     batch = max(begin.shape[0], *prompts) if prompts else begin.shape[0]
     # Item i of a batch is what a single run with seed + i gives, so a batch may be done piece by piece where memory is short.
@@ -78,7 +79,7 @@ def sample_(
             _item(unwanted, at, batch, "negative") if alone else unwanted,
             piece,
             levels,
-            sampler=sampler,
+            sampler=chosen.name,
             guidance=guidance,
             seed=(seed + at) % SEEDS,
             noise=noise.tensor[at : at + len(piece)] if noise is not None else None,
@@ -93,7 +94,7 @@ def sample_(
 @node("sample/Schedule", title="Noise schedule", aliases=("sigmas", "karras", "steps", "BasicScheduler"))
 def schedule_(
     model: Model,
-    schedule: str = Choice(*SCHEDULES, default="karras"),
+    schedule: str = Choice(*SCHEDULES, default="karras", aliases=SCHEDULE_ALIASES),
     steps: int = Slider(20, 1, 150),
     denoise: float = Slider(1.0, 0.01, 1),
 ) -> Schedule:
@@ -105,7 +106,8 @@ def schedule_(
         steps: How many steps.
         denoise: How far down the run begins; 1 is pure noise.
     """
-    return Schedule(_levels(running().use(model.weights), schedule, steps, denoise))
+    spacing = SCHEDULE_ALIASES.get(schedule, schedule)
+    return Schedule(_levels(running().use(model.weights), spacing, steps, denoise))
 
 
 @node("sample/Noise", title="Noise", aliases=("random", "RandomNoise"))
@@ -170,7 +172,7 @@ def tensor_for(model: LoadedModel, latent: Latent) -> torch.Tensor:
 
 
 def _levels(model: LoadedModel, schedule: str, steps: int, denoise: float) -> tuple[float, ...]:
-    return sigmas_of(schedule, model.noise, steps, denoise)
+    return sigmas_of(schedule, model.noise, steps, denoise, model.family.name)
 
 
 def _item(conditioned: Conditioned | None, at: int, batch: int, socket: str) -> Conditioned | None:

@@ -32,6 +32,10 @@ class NoiseSchedule(Protocol):
     def sigma_max(self) -> float:
         """Sigma of the largest timestep."""
 
+    @property
+    def lowest(self) -> float:
+        """The timestep at which schedules of even timesteps (`normal`, `sgm_uniform`) end."""
+
     def sigma(self, timestep: float) -> float:
         """Noise level at a timestep; between whole timesteps, interpolated."""
 
@@ -126,6 +130,10 @@ class BetaSchedule:
     def sigma_max(self) -> float:
         return float(self.sigmas[-1])
 
+    @property
+    def lowest(self) -> float:
+        return 0.0
+
     def sigma(self, timestep: float) -> float:
         if timestep == int(timestep):
             return float(self.sigmas[int(timestep)])
@@ -172,6 +180,11 @@ class FlowSchedule:
     @property
     def sigma_max(self) -> float:
         return 1.0
+
+    @property
+    def lowest(self) -> float:
+        """Not 0: ComfyUI and diffusers take the smallest sigma, which is shifted already, for a time that is to be shifted."""
+        return self.sigma_min * self.timesteps - 1
 
     def sigma(self, timestep: float) -> float:
         time = (timestep + 1) / self.timesteps

@@ -14,22 +14,27 @@ from typing import TypeAlias
 
 import numpy as np
 
+from studio.diffusion.align_your_steps import align_your_steps
 from studio.diffusion.noise_schedule import NoiseSchedule
 from studio.graph.errors import ValueRefused
 
 Spacing: TypeAlias = Callable[[NoiseSchedule, int], Sequence[float]]
+OfFamily: TypeAlias = Callable[[str, int], Sequence[float]]
+"""A schedule that looks at the model's family (`sd1`, `sdxl` ...) and not at the noise it was trained with."""
 
 MOST_STEPS = 10_000
+MOST_IN_ALL = 100_000
+"""Steps of a schedule of which a run takes the last part."""
 
 
 def normal(noise: NoiseSchedule, steps: int) -> Sequence[float]:
     """Timesteps in equal distances, the first and the last included."""
-    return [noise.sigma(t) for t in np.linspace(noise.timesteps - 1, 0, steps)]
+    return [noise.sigma(t) for t in np.linspace(noise.timesteps - 1, noise.lowest, steps)]
 
 
 def sgm_uniform(noise: NoiseSchedule, steps: int) -> Sequence[float]:
     """Timesteps in equal distances, the last left out, as Stability's generative-models does it."""
-    return [noise.sigma(t) for t in np.linspace(noise.timesteps - 1, 0, steps + 1)[:-1]]
+    return [noise.sigma(t) for t in np.linspace(noise.timesteps - 1, noise.lowest, steps + 1)[:-1]]
 
 
 def simple(noise: NoiseSchedule, steps: int) -> Sequence[float]:
@@ -47,12 +52,14 @@ def trailing(noise: NoiseSchedule, steps: int) -> Sequence[float]:
 
 def leading(noise: NoiseSchedule, steps: int) -> Sequence[float]:
     """Whole timesteps counted from the clean end plus 1: diffusers' `timestep_spacing="leading"` with `steps_offset=1`."""
+    _require_two(steps, "leading")
     stride = noise.timesteps // steps
     return [noise.sigma(min(i * stride + 1, noise.timesteps - 1)) for i in reversed(range(steps))]
 
 
 def ddim_uniform(noise: NoiseSchedule, steps: int) -> Sequence[float]:
     """Every (T // steps)th timestep from 1 upwards; one step more than asked for where T is not a multiple, as in ComfyUI."""
+    _require_two(steps, "ddim_uniform")
     stride = max(noise.timesteps // steps, 1)
     return [noise.sigma(t) for t in reversed(range(1, noise.timesteps, stride))]
 
@@ -102,7 +109,7 @@ def kl_optimal(noise: NoiseSchedule, steps: int) -> Sequence[float]:
     return [float(s) for s in np.tan(ramp * math.atan(noise.sigma_min) + (1 - ramp) * math.atan(noise.sigma_max))]
 
 
-SCHEDULES: dict[str, Spacing] = {
+SPACINGS: dict[str, Spacing] = {
     function.__name__: function
     for function in (
         normal,
@@ -118,15 +125,21 @@ SCHEDULES: dict[str, Spacing] = {
         leading,
     )
 }
+OF_FAMILY: dict[str, OfFamily] = {"align_your_steps": align_your_steps}
+SCHEDULES: tuple[str, ...] = (*SPACINGS, *OF_FAMILY)
+"""The names of all schedules."""
 
 
-def sigmas(schedule: str, noise: NoiseSchedule, steps: int, denoise: float = 1.0) -> tuple[float, ...]:
+def sigmas(
+    schedule: str, noise: NoiseSchedule, steps: int, denoise: float = 1.0, family: str = ""
+) -> tuple[float, ...]:
     """The sigmas of a run: `steps` + 1 of them, falling, the last 0.
 
     `denoise` below 1 starts part of the way down, for work on an existing latent: the schedule is made for steps / denoise
     steps, and its last `steps` are taken. So a run always has as many steps as asked for (`ddim_uniform` and `beta` excepted, see
-    there). Values are those of float32. Raises ValueRefused for an unknown schedule, steps outside 1 .. 10,000 or above the
-    number of training timesteps where the schedule is made of whole ones, and denoise outside (0, 1].
+    there). `family` is the model's, for schedules that were made for some. Values are those of float32. Raises ValueRefused for an
+    unknown schedule, steps outside 1 .. 10,000 or above the number of training timesteps where the schedule is made of whole ones, and
+    denoise outside (0, 1] or so small that the whole schedule would have more than 100,000 steps.
     """
     if schedule not in SCHEDULES:
         raise ValueRefused(
@@ -138,8 +151,15 @@ def sigmas(schedule: str, noise: NoiseSchedule, steps: int, denoise: float = 1.0
         raise ValueRefused(
             f"A denoise strength of {denoise} is not possible.", socket="denoise", mend="Choose above 0, at most 1."
         )
+    if steps / denoise > MOST_IN_ALL:
+        raise ValueRefused(
+            f"{steps} steps for the last {denoise:g} of a schedule are too fine.",
+            socket="denoise",
+            mend="Choose fewer steps, or more denoise.",
+        )
     total = steps if denoise == 1 else int(steps / denoise)
-    spaced = [float(np.float32(s)) for s in SCHEDULES[schedule](noise, total)]
+    levels = SPACINGS[schedule](noise, total) if schedule in SPACINGS else OF_FAMILY[schedule](family, total)
+    spaced = [float(np.float32(s)) for s in levels]
     if any(following >= sigma for sigma, following in pairwise(spaced)):
         raise ValueRefused(
             f"The schedule '{schedule}' cannot be cut into {total} steps: the model was trained with {noise.timesteps}.",
@@ -148,3 +168,13 @@ def sigmas(schedule: str, noise: NoiseSchedule, steps: int, denoise: float = 1.0
         )
     kept = spaced if denoise == 1 else spaced[-steps:]
     return (*kept, 0.0)
+
+
+def _require_two(steps: int, schedule: str) -> None:
+    """The schedules that count from the clean end put their only step there, where there is nothing left to denoise."""
+    if steps == 1:
+        raise ValueRefused(
+            f"The schedule '{schedule}' begins almost without noise when it has 1 step.",
+            socket="steps",
+            mend="Choose more steps, or a schedule such as 'trailing' or 'simple'.",
+        )

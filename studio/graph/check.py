@@ -241,7 +241,7 @@ def value_problems(id: NodeId, declared: Input, value: Value) -> Iterator[Proble
                 name,
             )
     elif isinstance(control, Options):
-        if value not in control.choices:
+        if value not in control.choices and value not in control.aliases:
             few = ", ".join(control.choices[:12]) + (" ..." if len(control.choices) > 12 else "")
             yield Problem(Kind.WRONG_VALUE, id, f"'{name}' cannot be {value!r}.", f"Choose one of: {few}.", name)
     elif declared.type.name == "Bool":

@@ -41,6 +41,8 @@ class Options:
     """One of a fixed set of texts."""
 
     choices: tuple[str, ...]
+    aliases: tuple[str, ...] = ()
+    """Further texts that are accepted and not offered: names that other programs give to the same things."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ another parameter has one of these values, and `advanced=True`, to be folded awa
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
@@ -72,11 +73,17 @@ def Toggle(default: bool = False, *, when: spec.Shown | None = None, advanced: b
     return cast(bool, Declared(spec.Toggle(), default, when, advanced))
 
 
-def Choice(*choices: str, default: str = "", when: spec.Shown | None = None, advanced: bool = False) -> str:
-    """One of several texts; the first one, unless `default` says otherwise."""
+def Choice(
+    *choices: str,
+    default: str = "",
+    aliases: Iterable[str] = (),
+    when: spec.Shown | None = None,
+    advanced: bool = False,
+) -> str:
+    """One of several texts; the first one, unless `default` says otherwise. `aliases` are accepted too, as they are, and not offered."""
     if not choices:
         raise DeclarationError("A choice has nothing to choose from.", mend='Write Choice("this", "that").')
-    return cast(str, Declared(spec.Options(choices), default or choices[0], when, advanced))
+    return cast(str, Declared(spec.Options(choices, tuple(aliases)), default or choices[0], when, advanced))
 
 
 def TextLine(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import DDPMScheduler, EulerDiscreteScheduler, FlowMatchEulerDiscreteScheduler
+from diffusers.schedulers import AysSchedules
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -76,12 +77,116 @@ def test_the_flow_schedule_is_that_of_diffusers() -> None:
     assert ours == pytest.approx([float(sigma) for sigma in scheduler.sigmas], rel=1e-6)
 
 
-def test_sgm_uniform_follows_its_formula() -> None:
-    times = np.linspace(999, 0, 21)[:-1]
-    logs = np.log(SD.sigmas.astype(np.float64))
-    assert sigmas("sgm_uniform", SD, 20)[:-1] == pytest.approx(
-        np.exp(np.interp(times, np.arange(1000), logs)), rel=1e-6
+def test_normal_agrees_with_diffusers_on_a_flow_model() -> None:
+    scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0)
+    scheduler.set_timesteps(20)
+    theirs = [float(sigma) for sigma in scheduler.sigmas]
+    assert sigmas("normal", FlowSchedule(3.0), 20) == pytest.approx(theirs, rel=1e-5)
+
+
+class Table:
+    """A model's sigmas as ComfyUI holds them, in float64: eps and v in a table of timesteps, flow as a shifted time."""
+
+    def __init__(self, noise: NoiseSchedule) -> None:
+        self.flow = isinstance(noise, FlowSchedule)
+        if isinstance(noise, BetaSchedule):
+            self.sigmas = noise.sigmas.astype(np.float64)
+        else:
+            self.sigmas = self.shifted(np.arange(1, 1001) / 1000)
+
+    def shifted(self, time: Foreign) -> Foreign:
+        return 3.0 * time / (1 + 2.0 * time)
+
+    def ends(self) -> tuple[float, float]:
+        """The times of the highest and the lowest sigma."""
+        return (1000.0, self.sigmas[0] * 1000) if self.flow else (999.0, 0.0)
+
+    def sigma(self, times: Foreign) -> Foreign:
+        if self.flow:
+            return self.shifted(np.asarray(times) / 1000)
+        return np.exp(np.interp(times, np.arange(1000), np.log(self.sigmas)))
+
+
+def simple(table: Table, steps: int) -> Foreign:
+    return [table.sigmas[-(1 + int(i * len(table.sigmas) / steps))] for i in range(steps)]
+
+
+def ddim_uniform(table: Table, steps: int) -> Foreign:
+    return table.sigmas[1 :: len(table.sigmas) // steps][::-1]
+
+
+def ramp(table: Table, steps: int, there: Foreign, back: Foreign) -> Foreign:
+    """Even steps in a function of sigma."""
+    return back(np.linspace(there(table.sigmas[-1]), there(table.sigmas[0]), steps))
+
+
+def beta(table: Table, steps: int) -> Foreign:
+    from scipy.special import betaincinv
+
+    shares = [betaincinv(0.6, 0.6, 1 - i / steps) for i in range(steps)]
+    return table.sigmas[np.rint(np.array(shares) * 999).astype(int)]
+
+
+def linear_quadratic(table: Table, steps: int) -> Foreign:
+    """Ten steps of 0.0025, then a parabola that goes on from there with the same slope and ends at 1."""
+    half = steps // 2
+    slope = 0.025 / half
+    after = np.arange(steps - half)
+    bend = (1 - 0.025 - slope * (steps - half)) / (steps - half) ** 2
+    shares = np.concatenate([np.arange(half) * slope, 0.025 + slope * after + bend * after**2])
+    return (1 - shares) * table.sigmas[-1]
+
+
+REFERENCES: dict[str, Foreign] = {
+    "normal": lambda table, steps: table.sigma(np.linspace(*table.ends(), steps)),
+    "sgm_uniform": lambda table, steps: table.sigma(np.linspace(*table.ends(), steps + 1)[:-1]),
+    "simple": simple,
+    "ddim_uniform": ddim_uniform,
+    "karras": lambda table, steps: ramp(table, steps, lambda s: s ** (1 / 7), lambda u: u**7),
+    "exponential": lambda table, steps: ramp(table, steps, np.log, np.exp),
+    "kl_optimal": lambda table, steps: ramp(table, steps, np.arctan, np.tan),
+    "beta": beta,
+    "linear_quadratic": linear_quadratic,
+}
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+@pytest.mark.parametrize(
+    "noise",
+    [SD, BetaSchedule(SD.betas, zero_terminal=True), BetaSchedule.cosine(), FlowSchedule(3.0)],
+    ids=["eps", "v", "cosine", "flow"],
+)
+def test_a_schedule_follows_its_formula_on_every_kind_of_model(name: str, noise: NoiseSchedule) -> None:
+    # The tangent near a quarter turn of sigma 4096 magnifies the rounding of the table.
+    tolerance = 1e-4 if name == "kl_optimal" and noise.sigma_max > 1000 else 1e-5
+    expected = REFERENCES[name](Table(noise), 20)
+    assert sigmas(name, noise, 20) == pytest.approx((*expected, 0.0), rel=tolerance)
+
+
+PUBLISHED = {
+    "sd1": AysSchedules["StableDiffusionSigmas"],
+    "sdxl": AysSchedules["StableDiffusionXLSigmas"],
+    "svd": AysSchedules["StableDiffusionVideoSigmas"],
+}
+
+
+@pytest.mark.parametrize("family", PUBLISHED)
+def test_align_your_steps_is_as_published(family: str) -> None:
+    assert sigmas("align_your_steps", SD, 10, family=family) == pytest.approx(PUBLISHED[family], rel=1e-6)
+    # twice as many: a geometric mean between each two, and the way to the end of the table halved
+    fine = np.array(sigmas("align_your_steps", SD, 20, family=family)[:-1])
+    assert fine[::2] == pytest.approx(PUBLISHED[family][:-1], rel=1e-6)
+    assert fine[1:-1:2] ** 2 == pytest.approx(fine[:-2:2] * fine[2::2], rel=1e-5)
+    assert fine[-1] ** 2 == pytest.approx(fine[-2] * (0.002 if family == "svd" else 0.029), rel=1e-5)
+    assert (
+        sigmas("align_your_steps", SD, 5, 0.5, family=family) == sigmas("align_your_steps", SD, 10, family=family)[5:]
     )
+
+
+def test_align_your_steps_is_refused_where_nothing_is_published() -> None:
+    with pytest.raises(ValueRefused, match="'flux'") as caught:
+        sigmas("align_your_steps", FlowSchedule(3.0), 10, family="flux")
+    assert caught.value.socket == "schedule"
 
 
 def test_beta_visits_both_ends_more_often() -> None:
@@ -120,13 +225,14 @@ def test_every_schedule_falls_to_zero_within_the_models_range(
     name: str, noise: NoiseSchedule, steps: int, denoise: float
 ) -> None:
     try:
-        found = sigmas(name, noise, steps, denoise)
+        found = sigmas(name, noise, steps, denoise, family="sdxl")
     except ValueRefused:
-        assert int(steps / denoise) > noise.timesteps / 2  # only where there are hardly enough timesteps
+        # only where there are hardly enough timesteps, or one step would lie at the clean end
+        assert int(steps / denoise) > noise.timesteps / 2 or (name in ("ddim_uniform", "leading") and steps == 1)
         return
     assert found[-1] == 0
     assert all(high > low for high, low in pairwise(found))
-    assert found[0] <= noise.sigma_max * (1 + 1e-6)
+    assert found[0] <= noise.sigma_max * (1 + 1e-6) or name == "align_your_steps"
     if name not in ("ddim_uniform", "beta"):
         assert len(found) == steps + 1
 
@@ -142,6 +248,9 @@ def test_every_schedule_falls_to_zero_within_the_models_range(
         ("normal", 20, 0.0, "denoise"),
         ("normal", 20, 1.5, "denoise"),
         ("normal", 20, math.nan, "denoise"),
+        ("normal", 20, 1e-9, "denoise"),
+        ("leading", 1, 1.0, "steps"),
+        ("ddim_uniform", 1, 1.0, "steps"),
     ],
 )
 def test_impossible_schedules_are_refused(name: str, steps: int, denoise: float, socket: str) -> None:

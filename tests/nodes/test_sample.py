@@ -146,6 +146,16 @@ def test_given_sigmas_and_noise_stand_for_the_controls(ready: Ready) -> None:
     torch.testing.assert_close(given.tensor, plain.tensor, rtol=0, atol=0)
 
 
+def test_a_name_of_another_program_is_taken_as_it_is(ready: Ready) -> None:
+    ours = sampled(ready, steps=3, sampler="dpmpp_2m", schedule="karras")
+    theirs = sampled(ready, steps=3, sampler="DPM++ 2M Karras", schedule="normal")
+    assert torch.equal(ours.tensor, theirs.tensor)
+    levels = run_node(schedule_, model=ready.parts.model, steps=3, schedule="Karras")
+    assert levels == run_node(schedule_, model=ready.parts.model, steps=3, schedule="karras")
+    with pytest.raises(ValueRefused, match="euler_cfg_pp"):
+        sampled(ready, sampler="euler_cfg_pp")
+
+
 def test_mixed_noise_is_noise() -> None:
     from studio.sdk import Noise
 

@@ -136,6 +136,7 @@ class ConsistencySchedule:
     sigma_max: float
     rho: float
     timesteps: int
+    lowest: float = 0.0
 
     def sigma(self, timestep: float) -> float:
         low, high = (edge ** (1 / self.rho) for edge in (self.sigma_min, self.sigma_max))
