@@ -18,6 +18,7 @@ from studio.graph.workflow import Workflow
 if TYPE_CHECKING:
     from studio.app.records import Started
     from studio.app.recovery import Recovered
+    from studio.files.comfyui.report import ImportReport
     from studio.graph.edits import AnyEdit
     from studio.graph.spec import Catalog
 
@@ -34,6 +35,7 @@ class Document:
         self.path = path
         self.view = workflow.view
         self.warnings: tuple[str, ...] = ()
+        self.report: ImportReport | None = None
         self.stamp: Stamp | None = stamp_of(path) if path is not None else None
         self._workflow = workflow
         self._saved: Workflow | None = workflow
@@ -41,13 +43,18 @@ class Document:
 
     @classmethod
     def open(cls, path: Path, id: str = "") -> Document:
-        """The document of a workflow file, or of a picture that carries one. Raises `WorkflowUnreadable`."""
+        """The document of a workflow file, or of a picture that carries one. Raises `WorkflowUnreadable`.
+
+        Only a file of ours becomes the document's own: what another program wrote is never overwritten.
+        """
         path = path.absolute()
         stamp = stamp_of(path)
         opened = read_workflow(path)
-        document = cls(opened.workflow, path=path if path.suffix.lower() == ".json" else None, id=id)
+        own = opened.report is None and path.suffix.lower() == ".json"
+        document = cls(opened.workflow, path=path if own else None, id=id)
         document.stamp = stamp
         document.warnings = opened.warnings
+        document.report = opened.report
         if document.path is None and not opened.workflow.title:
             document._workflow = replace(opened.workflow, title=path.stem)
         return document

@@ -1,4 +1,4 @@
-"""The workflow file: `read_workflow` and `write_workflow`. Its layout is in `resources/workflow.schema.json`."""
+"""The workflow file: `read_workflow` and `write_workflow`. Other programs' workflows are read as well. Our file's layout is in `resources/workflow.schema.json`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from studio import __version__
 from studio.files import media
@@ -19,6 +19,9 @@ from studio.files.workflow_from_plain import workflow_from_plain
 from studio.files.workflow_to_plain import workflow_to_plain
 from studio.graph.errors import CodecError, WorkflowUnreadable, WriteFailed
 from studio.graph.workflow import Workflow
+
+if TYPE_CHECKING:
+    from studio.files.comfyui.report import ImportReport
 
 FORMAT: Final = "wirelight"
 _EARLIER_COPY: Final = "Open an earlier copy of it."
@@ -36,6 +39,8 @@ class Opened:
     version: int = VERSION
     program: str = ""
     """Version of the program that wrote it, empty where the file does not say."""
+    report: ImportReport | None = None
+    """What became of the nodes, where another program wrote the file."""
 
 
 def to_text(workflow: Workflow) -> str:
@@ -75,6 +80,8 @@ def from_text(text: str, name: Path | str) -> Opened:
     if (what := _too_large(len(text), count_values(text))) is not None:
         raise WorkflowUnreadable(name, what, mend="Choose a workflow file.")
     plain = _parsed(text, name)
+    if plain.get("format") != FORMAT:
+        return _foreign(plain, name)
     version, program = _header(plain, name)
     try:
         with no_collection():
@@ -82,6 +89,23 @@ def from_text(text: str, name: Path | str) -> Opened:
     except CodecError as error:
         raise WorkflowUnreadable(name, error.what, field=error.where, mend=error.mend or _EARLIER_COPY) from error
     return Opened(workflow, warnings, version, program)
+
+
+def _foreign(plain: Mapping[str, Any], name: Path | str) -> Opened:
+    """A workflow that another program wrote."""
+    from studio.files.foreign import read_foreign
+
+    try:
+        with no_collection():
+            read = read_foreign(plain, name)
+    except CodecError as error:
+        raise WorkflowUnreadable(name, error.what, mend=_EARLIER_COPY) from error
+    if read is None:
+        raise WorkflowUnreadable(
+            name, "This is no workflow of a kind that Wirelight knows.", field="format", mend="Choose a workflow file."
+        )
+    workflow, report = read
+    return Opened(workflow, report=report)
 
 
 def _refuse_what_is_no_file(path: Path) -> None:
@@ -160,10 +184,6 @@ def _parsed(text: str, name: Path | str) -> dict[str, Any]:
 
 def _header(plain: Mapping[str, Any], name: Path | str) -> tuple[int, str]:
     """Version of the format and of the program that wrote the file."""
-    if plain.get("format") != FORMAT:
-        raise WorkflowUnreadable(
-            name, _what_else(plain), field="format", mend="Choose a workflow that Wirelight saved."
-        )
     version = plain.get("version")
     program = plain.get("program", "")
     program = program if isinstance(program, str) and not isinstance(program, NotFinite) else ""
@@ -184,11 +204,3 @@ def _header(plain: Mapping[str, Any], name: Path | str) -> tuple[int, str]:
         )
     return version, program
 
-
-def _what_else(plain: Mapping[str, Any]) -> str:
-    """A file of another program that is easily taken for one of ours."""
-    if isinstance(plain.get("nodes"), list) and isinstance(plain.get("links"), list):
-        return "This is a ComfyUI workflow, which this version does not open."
-    if plain and all(isinstance(one, dict) and "class_type" in one for one in plain.values()):
-        return "This is a ComfyUI workflow in API form, which this version does not open."
-    return "This is no Wirelight workflow."

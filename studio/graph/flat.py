@@ -35,7 +35,9 @@ class FlatGraph:
 
 
 @dataclass(slots=True)
-class _Unfolding:
+class Unfolded:
+    """A graph with its subgraphs' insides in place of their instances: nodes by path, links between them, and what each takes part in."""
+
     nodes: dict[NodeId, Node] = field(default_factory=dict)
     links: dict[Socket, Socket] = field(default_factory=dict)
     muted: set[NodeId] = field(default_factory=set)
@@ -45,7 +47,7 @@ class _Unfolding:
 def flatten(graph: Graph, catalog: Catalog) -> FlatGraph:
     """The graph as it runs. Raises `DocumentError` for subgraphs that are missing, contain themselves, or unfold beyond `MOST_NODES`."""
     types = {node.type for node in graph.nodes.values()}
-    whole = _unfold(graph) if any(map(subgraph_of, types)) else _plain(graph)
+    whole = unfold(graph) if any(map(subgraph_of, types)) else _plain(graph)
     through = _passages(whole, catalog)
     feeds: dict[NodeId, dict[str, Socket]] = {}
     starved: set[NodeId] = set()
@@ -72,10 +74,10 @@ def flatten(graph: Graph, catalog: Catalog) -> FlatGraph:
     return FlatGraph(nodes, frozenset(without))
 
 
-def _plain(graph: Graph) -> _Unfolding:
+def _plain(graph: Graph) -> Unfolded:
     muted = {id for id, node in graph.nodes.items() if node.mode is Mode.MUTED}
     bypassed = {id for id, node in graph.nodes.items() if node.mode is Mode.BYPASSED or node.type == REROUTE}
-    return _Unfolding(dict(graph.nodes), dict(graph.links), muted, bypassed)
+    return Unfolded(dict(graph.nodes), dict(graph.links), muted, bypassed)
 
 
 def _refuse_explosion(graph: Graph) -> None:
@@ -101,9 +103,10 @@ def _size(graph: Graph, sizes: Mapping[SubgraphId, int]) -> int:
     return sum(1 if part is None else 1 + sizes.get(part, 0) for part in parts)
 
 
-def _unfold(graph: Graph) -> _Unfolding:
+def unfold(graph: Graph) -> Unfolded:
+    """Put the insides of subgraphs in the place of their instances. Raises `DocumentError` as `flatten` does."""
     _refuse_explosion(graph)
-    done = _Unfolding()
+    done = Unfolded()
     waiting: deque[tuple[str, Graph, frozenset[SubgraphId], Mode]] = deque([("", graph, frozenset(), Mode.ACTIVE)])
     ports_in: dict[Socket, tuple[Socket, ...]] = {}
     ports_out: dict[Socket, Socket] = {}
@@ -150,7 +153,7 @@ def _definition(graph: Graph, id: SubgraphId, above: frozenset[SubgraphId], path
 
 
 def _set_values(
-    done: _Unfolding, ports_in: Mapping[Socket, tuple[Socket, ...]], values: Mapping[Socket, Value]
+    done: Unfolded, ports_in: Mapping[Socket, tuple[Socket, ...]], values: Mapping[Socket, Value]
 ) -> None:
     """Values of promoted controls, outermost last so that the outermost instance decides."""
     for socket, value in sorted(values.items(), key=lambda one: -one[0].node.count("/")):
@@ -161,8 +164,10 @@ def _set_values(
                     type=node.type,
                     parameters={**node.parameters, end.name: value},
                     version=node.version,
+                    title=node.title,
                     mode=node.mode,
                     locked=node.locked,
+                    extra=node.extra,
                 )
 
 
@@ -178,7 +183,7 @@ def _inner_ends(socket: Socket, ports_in: Mapping[Socket, tuple[Socket, ...]]) -
 
 
 def _join_ports(
-    done: _Unfolding, ports_in: Mapping[Socket, tuple[Socket, ...]], ports_out: Mapping[Socket, Socket]
+    done: Unfolded, ports_in: Mapping[Socket, tuple[Socket, ...]], ports_out: Mapping[Socket, Socket]
 ) -> None:
     links: dict[Socket, Socket] = {}
     for input, output in done.links.items():
@@ -190,7 +195,7 @@ def _join_ports(
     done.links = links
 
 
-def _passages(whole: _Unfolding, catalog: Catalog) -> dict[NodeId, dict[str, Socket | None]]:
+def _passages(whole: Unfolded, catalog: Catalog) -> dict[NodeId, dict[str, Socket | None]]:
     """For each bypassed node: what each of its outputs passes on."""
     if not whole.bypassed:
         return {}
