@@ -1,4 +1,7 @@
-"""The workflow file: `read_workflow` and `write_workflow`. Other programs' workflows are read as well. Our file's layout is in `resources/workflow.schema.json`."""
+"""The workflow file: `read_workflow` and `write_workflow`. Its layout is in `resources/workflow.schema.json`.
+
+Workflows of other programs are read as well, with a report of what became of them.
+"""
 
 from __future__ import annotations
 
@@ -203,4 +206,3 @@ def _header(plain: Mapping[str, Any], name: Path | str) -> tuple[int, str]:
             mend=f"Update Wirelight to {program} or later." if program else "Update Wirelight.",
         )
     return version, program
-

@@ -9,6 +9,7 @@ from typing import Final
 
 from studio.graph.errors import DocumentError
 from studio.graph.graph import REROUTE, Graph, Mode, Node, NodeId, Socket, Subgraph, SubgraphId, Value, subgraph_of
+from studio.graph.remembered import remembered_spec
 from studio.graph.spec import Catalog, Input, NodeSpec, Output
 from studio.graph.types import refusal
 
@@ -152,9 +153,7 @@ def _definition(graph: Graph, id: SubgraphId, above: frozenset[SubgraphId], path
     return definition
 
 
-def _set_values(
-    done: Unfolded, ports_in: Mapping[Socket, tuple[Socket, ...]], values: Mapping[Socket, Value]
-) -> None:
+def _set_values(done: Unfolded, ports_in: Mapping[Socket, tuple[Socket, ...]], values: Mapping[Socket, Value]) -> None:
     """Values of promoted controls, outermost last so that the outermost instance decides."""
     for socket, value in sorted(values.items(), key=lambda one: -one[0].node.count("/")):
         for end in _inner_ends(socket, ports_in):
@@ -205,7 +204,7 @@ def _passages(whole: Unfolded, catalog: Catalog) -> dict[NodeId, dict[str, Socke
             fed[input.node][input.name] = output
     through: dict[NodeId, dict[str, Socket | None]] = {}
     for id in whole.bypassed:
-        spec = catalog.get(whole.nodes[id].type)
+        spec = catalog.get(whole.nodes[id].type) or remembered_spec(whole.nodes[id])
         outputs = spec.outputs if spec is not None else ()
         through[id] = {one.name: passed_on(spec, one, fed[id]) for one in outputs if spec is not None}
     return through

@@ -382,9 +382,7 @@ UNREADABLE: dict[str, tuple[Callable[[Path], object], str]] = {
     "half": (_holding(TEXT[: len(TEXT) // 2].encode()), r"line \d+, column \d+: The file ends in the middle"),
     "damaged": (_holding(TEXT.replace('"view": {', '"view" {').encode()), "line 6, column 10: The file is damaged"),
     "a list": (_holding(b"[1, 2]"), "does not hold an object"),
-    "other": (_holding(b'{"nodes": {}}'), "format: This is no Wirelight workflow"),
-    "comfy": (_holding(b'{"nodes": [], "links": [], "version": 0.4}'), "ComfyUI workflow"),
-    "comfy api": (_holding(b'{"3": {"class_type": "KSampler", "inputs": {}}}'), "ComfyUI workflow in API form"),
+    "other": (_holding(b'{"nodes": {}}'), "format: This is no workflow of a kind"),
     "later": (
         _holding(b'{"format": "wirelight", "version": 2, "program": "3.1.4", "nodes": {}}'),
         "version: Wirelight 3.1.4 wrote this .* Update Wirelight to 3.1.4 or later",

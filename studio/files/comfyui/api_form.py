@@ -16,7 +16,9 @@ _FRONT_END: Final = frozenset({"choose file to upload", "upload", "Random seed a
 
 def is_api_form(plain: Mapping[str, Any]) -> bool:
     """Whether data is a workflow in the form that the server takes."""
-    return bool(plain) and all(isinstance(one, dict) and isinstance(one.get("class_type"), str) for one in plain.values())
+    return bool(plain) and all(
+        isinstance(one, dict) and isinstance(one.get("class_type"), str) for one in plain.values()
+    )
 
 
 def read_api_form(plain: Mapping[str, Any]) -> Source:

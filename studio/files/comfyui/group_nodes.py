@@ -1,4 +1,7 @@
-"""Group nodes of 2023 and 2024, which subgraphs have replaced: their body lies in `extra.groupNodes`, each instance holds all its values."""
+"""Group nodes of 2023 and 2024, which subgraphs have replaced.
+
+Their body lies in `extra.groupNodes`; each instance holds the values of all its inner nodes.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,9 @@ from studio.files.comfyui.widgets import read_values
 _Make: TypeAlias = Callable[[str, Mapping[str, Any]], SourceNode]
 
 
-def group_node_definition(id: str, title: str, body: Mapping[str, Any], instance: Mapping[str, Any], make: _Make) -> SourceSubgraph:
+def group_node_definition(
+    id: str, title: str, body: Mapping[str, Any], instance: Mapping[str, Any], make: _Make
+) -> SourceSubgraph:
     """The definition of one instance, with the instance's values inside. `make` reads an inner node's block.
 
     Inner nodes have their place in the body as id. The sockets of an instance are those of the inner nodes in order that no inner link
@@ -53,7 +58,12 @@ def _links(graph: SourceGraph, links: list[Any]) -> set[tuple[str, int]]:
             continue
         origin, target = str(whole(one[0])), str(whole(one[2]))
         slot, input = whole(one[1]), whole(one[3])
-        if origin in graph.nodes and target in graph.nodes and 0 <= input < len(graph.nodes[target].inputs) and slot >= 0:
+        if (
+            origin in graph.nodes
+            and target in graph.nodes
+            and 0 <= input < len(graph.nodes[target].inputs)
+            and slot >= 0
+        ):
             graph.links[target, graph.nodes[target].inputs[input][0]] = (origin, slot)
             used.add((origin, slot))
     return used

@@ -66,7 +66,9 @@ def _take_values(source: Source, ran: Mapping[str, Any]) -> list[str]:
         for name, value in values.items():
             if (id, name) not in graph.links and node.values.get(name) != value:
                 if name in node.values:
-                    changed.append(f"{node.title or type} ({id}) {name}: {_short(node.values[name])} -> {_short(value)}")
+                    changed.append(
+                        f"{node.title or type} ({id}) {name}: {_short(node.values[name])} -> {_short(value)}"
+                    )
                 node.values[name] = value
         node.defaulted = [name for name in node.defaulted if name not in values]
         if node.clashing and set(node.clashing) <= set(values):
@@ -74,7 +76,9 @@ def _take_values(source: Source, ran: Mapping[str, Any]) -> list[str]:
     if not changed:
         return []
     more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""
-    return [f"The picture was made with other values than its layout holds; those that ran were taken: {'; '.join(changed[:5])}{more}."]
+    return [
+        f"The picture was made with other values than its layout holds; those that ran were taken: {'; '.join(changed[:5])}{more}."
+    ]
 
 
 def _by_path(source: Source) -> dict[str, SourceGraph]:

@@ -9,11 +9,13 @@ from typing import Any, Final, NamedTuple
 from studio.files.comfyui.classes import facts_of, widget_names
 from studio.files.comfyui.counterparts import Row, classes_of, rows_of
 from studio.files.comfyui.plain import as_dict, as_list, as_text
-from studio.files.comfyui.to_workflow import ORIGIN, PLACEHOLDER, PRIMITIVE
+from studio.files.comfyui.to_workflow import ORIGIN, PLACEHOLDER, PRIMITIVE, TYPES
 from studio.graph.flat import unfold
 from studio.graph.graph import REROUTE, Graph, Node, NodeId, Socket, Value, subgraph_of
+from studio.graph.remembered import SOCKETS
 from studio.graph.spec import Catalog
 
+_THEIR_TYPES: Final = {ours: theirs for theirs, ours in TYPES.items()}
 _CONSTANT_CLASSES: Final = ("PrimitiveInt", "PrimitiveFloat", "PrimitiveBoolean", "PrimitiveString")
 
 
@@ -54,7 +56,7 @@ class _Export:
         prompt: dict[str, Any] = {}
         left_out = []
         for id, node in self._whole.nodes.items():
-            if id in self._whole.muted or id in self._whole.bypassed or self._is_wiring(node):
+            if id in self._whole.muted or id in self._whole.bypassed or self._is_wiring(node) or _is_primitive(node):
                 continue
             row = self._row(id)
             if row is None and not node.type.startswith(PLACEHOLDER):
@@ -87,7 +89,9 @@ class _Export:
                 inputs[name] = fed
             elif place.to in node.parameters:
                 ours = node.parameters[place.to]
-                inputs[name] = _wrapped(kept[name] if name in kept and place.ours(kept[name]) == ours else place.theirs(ours))
+                inputs[name] = _wrapped(
+                    kept[name] if name in kept and place.ours(kept[name]) == ours else place.theirs(ours)
+                )
             elif name in kept:
                 inputs[name] = _wrapped(kept[name])
             elif declared is not None and declared.control is not None:
@@ -128,10 +132,14 @@ class _Export:
                 at = self._inputs.get(at.node, {}).get("value")
             elif at.node in self._whole.bypassed:
                 at = self._through(at, node)
-            elif as_dict(node.extra.get(ORIGIN)).get("class") == PRIMITIVE:
+            elif _is_primitive(node):
                 if node.type.startswith(PLACEHOLDER):
                     return _Held(next(iter(node.parameters.values()))) if node.parameters else None
-                return _Held(next((node.parameters[one] for one in ("value", "text", "condition") if one in node.parameters), None))
+                return _Held(
+                    next(
+                        (node.parameters[one] for one in ("value", "text", "condition") if one in node.parameters), None
+                    )
+                )
             else:
                 slot = self._slot(at, node)
                 return None if slot is None else [self._ids[at.node], slot]
@@ -148,11 +156,10 @@ class _Export:
         row = self._row(id)
         if row is not None:
             return list(row.outputs)
-        return [as_text(one[0]) for one in as_list(as_dict(node.extra.get(ORIGIN)).get("outputs")) if isinstance(one, list) and one]
+        return [name for name, _ in _sockets(node, "outputs")]
 
     def _through(self, output: Socket, node: Node) -> Socket | None:
         """What a bypassed node hands on, by ComfyUI's rule: the input of the same number if its type fits, else the first that does."""
-        origin = as_dict(node.extra.get(ORIGIN))
         row = self._row(output.node)
         slot = self._slot(output, node) or 0
         if row is not None:
@@ -160,9 +167,8 @@ class _Export:
             inputs = [(row.inputs[name].to if name in row.inputs else "", type) for name, type in facts.inputs]
             type = facts.outputs[slot][1] if slot < len(facts.outputs) else "*"
         else:
-            inputs = [(str(one[0]), str(one[1])) for one in as_list(origin.get("inputs")) if isinstance(one, list) and len(one) == 2]
-            outputs = as_list(origin.get("outputs"))
-            type = str(outputs[slot][1]) if slot < len(outputs) and isinstance(outputs[slot], list) else "*"
+            inputs, outputs = _sockets(node, "inputs"), _sockets(node, "outputs")
+            type = outputs[slot][1] if slot < len(outputs) else "*"
         if type == "*":
             chosen = inputs[slot : slot + 1] or inputs[:1]
         else:
@@ -186,7 +192,11 @@ class _Export:
         if source == PRIMITIVE:
             own = [row for row in classes_of(node.type) if row.source in _CONSTANT_CLASSES]
         values = node.parameters
-        fitting = [row for row in (*own, *classes_of(node.type)) if all(values.get(name) == held for name, held in row.set.items())]
+        fitting = [
+            row
+            for row in (*own, *classes_of(node.type))
+            if all(values.get(name) == held for name, held in row.set.items())
+        ]
         return fitting[0] if fitting else None
 
     def _their_ids(self) -> dict[NodeId, str]:
@@ -214,13 +224,30 @@ class _Export:
                 parts[key] = str(own) if own else _next_number(used, graph)
             segments.append(parts[key])
             definition = subgraph_of(node.type) if node is not None else None
-            graph = self._graph.subgraphs[definition].graph if definition in self._graph.subgraphs else None
+            inside = self._graph.subgraphs.get(definition) if definition is not None else None
+            graph = inside.graph if inside is not None else None
             prefix = f"{prefix}{name}/"
         return segments
 
 
+def _is_primitive(node: Node) -> bool:
+    """Whether the front end would put the node's value into the nodes that it leads to."""
+    return as_dict(node.extra.get(ORIGIN)).get("class") == PRIMITIVE
+
+
+def _sockets(node: Node, key: str) -> list[tuple[str, str]]:
+    """Names and ComfyUI types of a placeholder's inputs or outputs."""
+    held = as_list(as_dict(node.extra.get(SOCKETS)).get(key))
+    pairs = ((as_text(one[0]), as_text(one[1])) for one in held if isinstance(one, list) and len(one) == 2)
+    return [(name, _THEIR_TYPES.get(type, type)) for name, type in pairs]
+
+
 def _next_number(used: set[str], graph: Graph | None) -> str:
-    theirs = {str(as_dict(node.extra.get(ORIGIN)).get("id")) for node in graph.nodes.values()} if graph is not None else set()
+    theirs = (
+        {str(as_dict(node.extra.get(ORIGIN)).get("id")) for node in graph.nodes.values()}
+        if graph is not None
+        else set()
+    )
     number = len(used) + 1
     while str(number) in used or str(number) in theirs:
         number += 1

@@ -29,6 +29,7 @@ from studio.graph.graph import (
     fresh_id,
     subgraph_type,
 )
+from studio.graph.remembered import SOCKETS
 from studio.graph.workflow import Workflow
 
 ORIGIN: Final = "comfyui"
@@ -40,6 +41,12 @@ REROUTES: Final = frozenset({"Reroute", "Reroute (rgthree)"})
 SETTERS: Final = frozenset({"SetNode", "easy setNode"})
 GETTERS: Final = frozenset({"GetNode", "easy getNode"})
 PRIMITIVE: Final = "PrimitiveNode"
+TYPES: Final[Mapping[str, str]] = {
+    "IMAGE": "Image", "MASK": "Mask", "LATENT": "Latent", "CONDITIONING": "Conditioning", "MODEL": "Model", "CLIP": "TextEncoder",
+    "VAE": "VAE", "CONTROL_NET": "ControlNet", "SIGMAS": "Schedule", "AUDIO": "Audio", "VIDEO": "Video", "INT": "Int", "FLOAT": "Float",
+    "STRING": "Text", "BOOLEAN": "Bool", "COMBO": "Choice", "MESH": "Mesh", "*": "Any",
+}  # fmt: skip
+"""ComfyUI's types as ours. The rest keeps its name."""
 _WIRING: Final = REROUTES | SETTERS | GETTERS
 _LONGEST_ID: Final = 60
 
@@ -187,7 +194,9 @@ class _Conversion:
     def _stem(self, node: SourceNode, type: str) -> str:
         """What the id of a node begins with: words from its type, or from the title of its subgraph."""
         definition = self._source.subgraphs.get(node.type)
-        return fresh_id(type if definition is None else f"/{definition.title or 'subgraph'}"[:_LONGEST_ID], frozenset())[:_LONGEST_ID]
+        return fresh_id(
+            type if definition is None else f"/{definition.title or 'subgraph'}"[:_LONGEST_ID], frozenset()
+        )[:_LONGEST_ID]
 
     def _links(self, source: SourceGraph, made: Mapping[str, _Made]) -> dict[Socket, Socket]:
         links: dict[Socket, Socket] = {}
@@ -196,7 +205,9 @@ class _Conversion:
             if end is not None and start is not None and end.node != start.node:
                 links[end] = start
         setters = {
-            _variable(node): made[id].id for id, node in source.nodes.items() if node.type in SETTERS and _variable(node)
+            _variable(node): made[id].id
+            for id, node in source.nodes.items()
+            if node.type in SETTERS and _variable(node)
         }
         for id, node in source.nodes.items():
             if node.type in GETTERS and (setter := setters.get(_variable(node))) is not None and setter != made[id].id:
@@ -246,7 +257,9 @@ class _Conversion:
             kind = "STRING" if isinstance(value, str) else "BOOLEAN"
         elif isinstance(value, float) and not value.is_integer():
             kind = "FLOAT"
-        target = {"INT": "PrimitiveInt", "FLOAT": "PrimitiveFloat", "BOOLEAN": "PrimitiveBoolean"}.get(kind, "PrimitiveString")
+        target = {"INT": "PrimitiveInt", "FLOAT": "PrimitiveFloat", "BOOLEAN": "PrimitiveBoolean"}.get(
+            kind, "PrimitiveString"
+        )
         if value is None and not node.tail:
             target = "PrimitiveString"
         elif target == "PrimitiveString" and not isinstance(value, str):
@@ -286,12 +299,14 @@ class _Conversion:
             )
         built = _built(node, PLACEHOLDER + node.type, dict(node.values), {})
         outputs = _unique_outputs(node.outputs or list(facts.outputs))
-        origin = {**built.extra[ORIGIN], "inputs": [list(one) for one in node.inputs], "outputs": [list(one) for one in outputs]}
-        if pack:
-            origin["pack"] = pack
+        origin = {**built.extra[ORIGIN], **({"pack": pack} if pack else {})}
+        sockets = {
+            "inputs": [[name, TYPES.get(type, type)] for name, type in node.inputs or facts.inputs],
+            "outputs": [[name, TYPES.get(type, type)] for name, type in outputs],
+        }
         kept = Node(
             built.type, built.parameters, built.position, 1, built.title, built.size, built.color, built.collapsed,
-            built.pinned, built.mode, extra={ORIGIN: origin},
+            built.pinned, built.mode, extra={ORIGIN: origin, SOCKETS: sockets},
         )  # fmt: skip
         return kept, _Made(NodeId(""), None, tuple(name for name, _ in outputs))
 
@@ -306,7 +321,13 @@ class _Conversion:
 
 def _built(node: SourceNode, type: str, parameters: Mapping[str, Value], left: Mapping[str, Value]) -> Node:
     origin: dict[str, Any] = {"id": node.id, "class": node.type}
-    kept = {"pack": node.pack, "pack_version": node.pack_version, "values": dict(left), "hidden": node.hidden, "tail": node.tail}
+    kept = {
+        "pack": node.pack,
+        "pack_version": node.pack_version,
+        "values": dict(left),
+        "hidden": node.hidden,
+        "tail": node.tail,
+    }
     origin.update((key, held) for key, held in kept.items() if held)
     if node.rest:
         origin["rest"] = node.rest
@@ -365,8 +386,7 @@ def _unique_outputs(outputs: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def _variable(node: SourceNode) -> str:
-    value = next((one for one in (*node.values.values(), *node.tail) if isinstance(one, str)), "")
-    return value
+    return next((one for one in (*node.values.values(), *node.tail) if isinstance(one, str)), "")
 
 
 def _subgraph_ids(subgraphs: Mapping[str, SourceSubgraph]) -> dict[str, SubgraphId]:

@@ -26,7 +26,20 @@ _MOST_NESTED: Final = 32
 _HEX: Final = re.compile(r"#[0-9a-fA-F]{6}")
 _SHORT_HEX: Final = re.compile(r"#[0-9a-fA-F]{3}")
 _NODE_KEYS: Final = frozenset(
-    {"id", "type", "pos", "size", "mode", "title", "color", "inputs", "outputs", "widgets_values", "widgets_values_named", "order"}
+    {
+        "id",
+        "type",
+        "pos",
+        "size",
+        "mode",
+        "title",
+        "color",
+        "inputs",
+        "outputs",
+        "widgets_values",
+        "widgets_values_named",
+        "order",
+    }
 )
 _ROOT_KEYS: Final = frozenset({"nodes", "links", "groups", "definitions", "last_node_id", "last_link_id"})
 _GROUP_KEYS: Final = frozenset({"title", "bounding", "color"})
@@ -169,7 +182,9 @@ class _Reader:
         body = as_dict(self._group_nodes.get(type[len(prefix) :])) if prefix else {}
         if not isinstance(body.get("nodes"), list):
             return None
-        made = group_node_definition(f"group-{len(source.subgraphs)}-{id}", type[len(prefix) :], body, block, self._inner)
+        made = group_node_definition(
+            f"group-{len(source.subgraphs)}-{id}", type[len(prefix) :], body, block, self._inner
+        )
         source.subgraphs[made.id] = made
         return made.id
 
@@ -187,7 +202,8 @@ class _Reader:
             if isinstance(held.get("widget"), dict):
                 node.widgets.append(name)
         node.outputs = [
-            (as_text(as_dict(one).get("name")), _type(as_dict(one).get("type"))) for one in as_list(block.get("outputs"))
+            (as_text(as_dict(one).get("name")), _type(as_dict(one).get("type")))
+            for one in as_list(block.get("outputs"))
         ]
 
     def _promoted(self, node: SourceNode, block: Mapping[str, Any], properties: Mapping[str, Any]) -> None:

@@ -17,7 +17,17 @@ from studio.graph.graph import Value
 CONTROL: Final = "control_after_generate"
 _CONTROLS: Final = frozenset({"fixed", "increment", "decrement", "randomize", "increment-wrap"})
 _FRONT_END: Final = frozenset(
-    {CONTROL, "control_filter_list", "upload", "choose file to upload", "audioUI", "videopreview", "video-preview", "upload_button", "fixed"}
+    {
+        CONTROL,
+        "control_filter_list",
+        "upload",
+        "choose file to upload",
+        "audioUI",
+        "videopreview",
+        "video-preview",
+        "upload_button",
+        "fixed",
+    }
 )
 """Names under which the front end keeps things of its own among the values."""
 _SEEDS: Final = ("seed", "noise_seed")
@@ -61,7 +71,16 @@ def fits(type: str, value: Value) -> bool:
         case "FLOAT":
             return isinstance(value, int | float) and not isinstance(value, bool)
         case "BOOLEAN":
-            return isinstance(value, bool) or value in (0, 1, "true", "false", "enable", "disable", "enabled", "disabled")
+            return isinstance(value, bool) or value in (
+                0,
+                1,
+                "true",
+                "false",
+                "enable",
+                "disable",
+                "enabled",
+                "disabled",
+            )
         case "STRING":
             return isinstance(value, str)
         case "COMBO":
@@ -143,7 +162,9 @@ def _without_table(block: Mapping[str, Any], held: list[Value]) -> Values:
         if name in _SEEDS and at < len(held) and isinstance(held[at], str) and held[at] in _CONTROLS:
             names.append(CONTROL)
     if len(names) != len(held) or len(set(names) - {CONTROL}) + names.count(CONTROL) != len(names):
-        return Values({f"value_{at}": value for at, value in enumerate(held[:_MOST_VALUES], start=1)}, tail=held[_MOST_VALUES:])
+        return Values(
+            {f"value_{at}": value for at, value in enumerate(held[:_MOST_VALUES], start=1)}, tail=held[_MOST_VALUES:]
+        )
     values = Values()
     for name, value in zip(names, held, strict=True):
         (values.hidden if name == CONTROL else values.named)[name] = value
@@ -170,7 +191,9 @@ class _Walk:
 
     def _is_hidden(self, slot: str, value: Value) -> bool:
         if slot == CONTROL:
-            return self._controls and ((isinstance(value, str) and value in _CONTROLS) or (self._bools and isinstance(value, bool)))
+            return self._controls and (
+                (isinstance(value, str) and value in _CONTROLS) or (self._bools and isinstance(value, bool))
+            )
         if slot == "upload_button":
             return value is None or isinstance(value, str)
         return True

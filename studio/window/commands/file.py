@@ -17,6 +17,7 @@ from studio.graph.workflow import Workflow
 from studio.window.templates import STANDARD, template
 
 if TYPE_CHECKING:
+    from studio.files.comfyui.report import ImportReport
     from studio.window.desk import Desk
 
 _FILTER = "Workflows and pictures (*.json *.png *.webp *.jpg *.jpeg);;All files (*)"
@@ -58,8 +59,35 @@ class FileCommands:
             self._desk.window.show_document(document)
             for warning in document.warnings:
                 self._desk.notices.tell(warning, topic=f"{document.id}:{warning}")
+            if document.report is not None:
+                self._tell_import(document, document.report)
             if document.path is not None:
                 self._remember(document.path)
+
+    def _tell_import(self, document: Document, report: ImportReport) -> None:
+        """How another program's workflow came over, with the whole report a click away."""
+        from studio.app.import_page import import_page
+        from studio.app.missing import missing_models
+        from studio.window.dialogs.pages import show_page
+
+        window = self._desk.window
+        missing = missing_models(document.graph, window.catalog)
+        words = report.summary
+        if missing:
+            names = ", ".join(one.name for one in missing[:3]) + (
+                f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+            )
+            words += f" Models that are not in the library: {names}."
+        page = import_page(report, missing)
+
+        def show() -> None:
+            show_page(window, document.title, page)
+
+        self._desk.notices.tell(
+            words,
+            topic=f"import:{document.id}",
+            actions=(("Details\u2026", show),),
+        )
 
     def save(self) -> None:
         document = self._desk.document
