@@ -30,6 +30,12 @@ def switch(on: Lazy[T] = None, off: Lazy[T] = None, condition: bool = Toggle(Tru
     return chosen
 
 
+@node("logic/Condition", title="Condition", aliases=("bool", "boolean", "toggle", "constant"), output="holds")
+def condition(value: bool = Toggle(True)) -> bool:
+    """On or off, to be used in several places."""
+    return value
+
+
 @node("logic/Compare", aliases=("equal", "less", "greater"), output="holds")
 def compare(a: float = 0.0, test: Literal["=", "≠", "<", "≤", ">", "≥"] = "=", b: float = 0.0) -> bool:
     """Compare two numbers.

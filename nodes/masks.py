@@ -26,6 +26,28 @@ def from_image(image: Image, channel: Literal["brightness", "red", "green", "blu
     return Mask(image.rgb().pixels[..., ("red", "green", "blue").index(channel)].copy())
 
 
+@node("mask/ToImage", title="Mask to picture", aliases=("convert", "MaskToImage"))
+def to_image(mask: Mask) -> Image:
+    """A mask as a grey picture: white is inside."""
+    return Image(mask.values[..., None].copy())
+
+
+@node("mask/Solid", title="Even mask", aliases=("full", "empty", "SolidMask"))
+def solid(
+    value: float = Slider(1.0, 0, 1),
+    width: int = Number(512, 1, 16384, step=8, unit="px"),
+    height: int = Number(512, 1, 16384, step=8, unit="px"),
+) -> Mask:
+    """A mask that is the same all over.
+
+    Args:
+        value: 1 is inside, 0 outside.
+        width: Width of the mask.
+        height: Height of the mask.
+    """
+    return Mask(np.full((1, height, width), value, dtype=np.float32))
+
+
 @node("mask/ByColor", title="Mask by colour", aliases=("key", "chroma", "select"))
 def by_color(
     image: Image,

@@ -13,6 +13,7 @@ from studio.sdk.picture_file import READABLE, read_picture, write_jpeg, write_pn
 class Loaded(NamedTuple):
     image: Image
     mask: Mask
+    holes: Mask
 
 
 @node("image/Load", title="Load picture", aliases=("open", "file", "import", "LoadImage"))
@@ -27,11 +28,23 @@ def load(path: FilePath = OpenFile(*READABLE)) -> Loaded:
     Returns:
         image: The picture, without its transparency.
         mask: Where it is opaque.
+        holes: Where it is transparent: what is to be painted anew.
     """
     if not path:
         raise ValueRefused("No file is chosen.", socket="path", mend="Choose a picture file.")
     picture = read_picture(path.path)
-    return Loaded(picture if picture.channels == 1 else picture.rgb(), picture.alpha())
+    opaque = picture.alpha()
+    return Loaded(picture if picture.channels == 1 else picture.rgb(), opaque, Mask(1 - opaque.values))
+
+
+@node("image/Preview", title="Preview", effect=True, aliases=("show", "look", "PreviewImage"))
+def preview(image: Image) -> Image:
+    """Show a picture without saving it.
+
+    Args:
+        image: One picture or a batch; it is passed on as it is.
+    """
+    return image
 
 
 @node(

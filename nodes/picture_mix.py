@@ -103,6 +103,22 @@ def paste(
     return Image(pixels)
 
 
+@node("image/JoinBatch", title="Join batches", aliases=("append", "stack", "ImageBatch"))
+def join_batch(first: Image, second: Image) -> Image:
+    """The pictures of one batch behind those of another. The second ones are brought to the size of the first.
+
+    Args:
+        first: The batch that comes first.
+        second: What follows. Where the proportions differ, its middle is taken.
+    """
+    scale = max(first.width / second.width, first.height / second.height)
+    across, down = max(round(second.width * scale), first.width), max(round(second.height * scale), first.height)
+    scaled = second if second.size == first.size else second.resized(across, down, "linear")
+    fitting = scaled.cropped((across - first.width) // 2, (down - first.height) // 2, *first.size)
+    channels = max(first.channels, second.channels)
+    return Image(np.concatenate([first.with_channels(channels).pixels, fitting.with_channels(channels).pixels]))
+
+
 @node("image/JoinAlpha", title="Join transparency", aliases=("cut out", "alpha"))
 def join_alpha(image: Image, mask: Mask) -> Image:
     """Make a picture transparent outside a mask.

@@ -45,6 +45,29 @@ def resize(
     return scaled if fit == "inside" else scaled.cropped((across - width) // 2, (down - height) // 2, width, height)
 
 
+@node("image/ScaleToPixels", title="Scale to megapixels", aliases=("size", "area", "ImageScaleToTotalPixels"))
+def scale_to_pixels(
+    image: Image,
+    megapixels: float = Slider(1.0, 0.01, 16),
+    multiple: int = Number(1, 1, 256, step=1, unit="px"),
+    method: Literal["area", "linear", "cubic", "lanczos", "nearest"] = "area",
+) -> Image:
+    """Bring a picture to so many pixels in all, with the proportions that it has.
+
+    Args:
+        megapixels: 1 is as many as 1024 x 1024.
+        multiple: Both edges are rounded to a multiple of this.
+        method: Area averages when it shrinks, and is smooth when it grows. Nearest keeps hard pixels.
+    """
+    factor = math.sqrt(megapixels * 1024 * 1024 / (image.width * image.height))
+    width, height = (max(round(edge * factor / multiple), 1) * multiple for edge in image.size)
+    if max(width, height) > LARGEST:
+        raise ValueRefused(
+            f"The result would be {width} x {height}.", socket="image", mend=f"At most {LARGEST} along an edge."
+        )
+    return image.resized(width, height, method)
+
+
 @node("image/Scale", title="Scale picture", aliases=("upscale", "factor"))
 def scale(
     image: Image,
@@ -148,6 +171,31 @@ def rotate(image: Image, angle: Literal["90°", "180°", "270°"] = "90°") -> I
     """
     quarters = {"90°": 1, "180°": 2, "270°": 3}[angle]
     return Image(np.rot90(image.pixels, -quarters, axes=(1, 2)).copy())
+
+
+class Edges(NamedTuple):
+    width: int
+    height: int
+
+
+@node(
+    "image/ChooseSize", title="Choose size", aliases=("resolution", "aspect ratio", "proportions", "ResolutionSelector")
+)
+def choose_size(
+    proportions: Literal["1:1", "2:3", "3:2", "3:4", "4:3", "9:16", "16:9", "21:9"] = "1:1",
+    megapixels: float = Slider(1.0, 0.1, 16, step=0.1),
+    multiple: int = Number(8, 1, 256, step=8, unit="px"),
+) -> Edges:
+    """Width and height from proportions and an amount of pixels.
+
+    Args:
+        proportions: Width to height.
+        megapixels: 1 is as many pixels as 1024 x 1024.
+        multiple: Both edges are rounded to a multiple of this.
+    """
+    across, down = map(int, proportions.split(":"))
+    unit = math.sqrt(megapixels * 1024 * 1024 / (across * down))
+    return Edges(*(max(round(edge * unit / multiple), 1) * multiple for edge in (across, down)))
 
 
 @node("image/Size", title="Picture size", aliases=("width", "height", "dimensions"))

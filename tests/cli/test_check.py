@@ -58,7 +58,34 @@ def test_a_good_workflow_is_ready_to_run(tmp_path: Path, capsys: pytest.CaptureF
         "warnings": [],
         "notes": [],
         "problems": [],
+        "missing_models": [],
+        "import": None,
     }
+
+
+def test_a_comfyui_workflow_is_checked_with_a_report_and_its_missing_models(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "theirs.json"
+    path.write_text(
+        json.dumps(
+            {
+                "1": {"class_type": "LoadImage", "inputs": {"image": "a.png"}},
+                "2": {"class_type": "FaceMender", "inputs": {"image": ["1", 0], "weights": "faces\\mend.pth"}},
+                "3": {"class_type": "SaveImage", "inputs": {"images": ["2", 0], "filename_prefix": "x"}},
+            }
+        )
+    )
+    assert main(["check", str(path), "--json"]) == BAD_INPUT
+    plain = json.loads(capsys.readouterr().out)
+    assert (plain["import"]["nodes"], plain["import"]["exact"], plain["import"]["unmapped"]) == (3, 2, 1)
+    assert plain["import"]["placeholders"][0]["type"] == "FaceMender"
+    assert [one["name"] for one in plain["missing_models"]] == ["faces\\mend.pth"]
+    assert {one["kind"] for one in plain["problems"]} >= {"unknown_node"}
+    assert main(["check", str(path)]) == BAD_INPUT
+    words = capsys.readouterr().out
+    assert "From ComfyUI: 2 nodes of 3 came over. Kept as placeholders: FaceMender." in words
+    assert "mend.pth" in words
 
 
 CIRCLE = Graph(

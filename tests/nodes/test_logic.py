@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from nodes.logic import combine, compare, fallback, not_, switch
+from nodes.logic import combine, compare, condition, fallback, not_, switch
 from studio.graph.errors import ValueRefused
 from studio.sdk import Image
 from studio.sdk.definition import definition_of
@@ -54,3 +54,8 @@ def test_the_first_that_is_connected() -> None:
     assert run_node(fallback, second="b", third="c") == "b"
     with pytest.raises(ValueRefused, match="Nothing is connected"):
         run_node(fallback)
+
+
+def test_a_condition_is_what_it_is_set_to() -> None:
+    assert run_node(condition) is True
+    assert run_node(condition, value=False) is False

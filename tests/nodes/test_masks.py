@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nodes.masks import by_color, combine, feather, from_image, grow, invert, shape, threshold
+from nodes.masks import by_color, combine, feather, from_image, grow, invert, shape, solid, threshold, to_image
 from studio.sdk import Image, Mask
 from studio.sdk.testing import run_node
 
@@ -70,3 +70,9 @@ def test_softening_and_hardening() -> None:
 
 def test_inverting() -> None:
     assert run_node(invert, mask=A).values.ravel().tolist() == [0, 0, 1, 1]
+
+
+def test_a_mask_becomes_a_picture_and_an_even_one_is_made() -> None:
+    half = run_node(solid, value=0.5, width=8, height=4)
+    assert half.size == (8, 4)
+    assert run_node(to_image, mask=half).pixels.tolist() == np.full((1, 4, 8, 1), 0.5).tolist()

@@ -20,7 +20,7 @@ def test_a_saved_picture_is_loaded_again(tmp_path: Path) -> None:
     with activate(Recorder(out=tmp_path)) as run:
         run_node(save, image=BATCH, name="sea/boat")
     assert [path.relative_to(tmp_path).as_posix() for path in run.written] == ["sea/boat-0001.png", "sea/boat-0002.png"]
-    image, mask = run_node(load, path=str(run.written[1]))
+    image, mask, _ = run_node(load, path=str(run.written[1]))
     np.testing.assert_array_equal(image.to_uint8()[0], BATCH.to_uint8()[1])
     assert mask.mean() == 1.0
 
@@ -48,7 +48,8 @@ def test_other_formats_and_their_quality(tmp_path: Path, format: str, kind: str)
 def test_transparency_becomes_a_mask(tmp_path: Path) -> None:
     with activate(Recorder(out=tmp_path)) as run:
         run_node(save, image=Image.of([[[1.0, 0, 0, 1], [0, 1.0, 0, 0]]]))
-    image, mask = run_node(load, path=str(run.written[0]))
+    image, mask, holes = run_node(load, path=str(run.written[0]))
+    assert (holes.values == 1 - mask.values).all()
     assert image.channels == 3
     assert mask.values.ravel().tolist() == [1, 0]
 

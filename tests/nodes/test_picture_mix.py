@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nodes.picture_mix import MODES, blend, join_alpha, paste
+from nodes.picture_mix import MODES, blend, join_alpha, join_batch, paste
 from studio.graph.errors import ValueRefused
 from studio.sdk import Image, Mask
 from studio.sdk.testing import run_node
@@ -75,3 +75,11 @@ def test_masks_must_fit_the_batch() -> None:
     masks = Mask.of(np.ones((2, 4, 4)))
     with pytest.raises(ValueRefused, match="2 masks do not fit 3 pictures"):
         run_node(join_alpha, image=Image.stack([DARK] * 3), mask=masks)
+
+
+def test_batches_are_joined_at_the_size_of_the_first() -> None:
+    small, large = Image.of([[0.25] * 4] * 2), Image.solid(16, 8, (1.0, 0.0, 0.0), batch=2)
+    joined = run_node(join_batch, first=small, second=large)
+    assert (joined.batch, joined.size, joined.channels) == (3, (4, 2), 3)
+    assert joined.pixels[0].mean() == pytest.approx(0.25)
+    assert joined.pixels[2, 0, 0].tolist() == [1.0, 0.0, 0.0]

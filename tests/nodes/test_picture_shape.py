@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from nodes.picture_shape import (
+    choose_size,
     crop,
     flip,
     grid,
@@ -13,6 +14,7 @@ from nodes.picture_shape import (
     resize,
     rotate,
     scale,
+    scale_to_pixels,
     size,
     split_batch,
 )
@@ -118,3 +120,18 @@ def test_batches_and_lists() -> None:
     for empty in (make_batch, grid):
         with pytest.raises(ValueRefused, match="at least one"):
             run_node(empty, images=[])
+
+
+def test_scaling_to_megapixels_keeps_the_proportions() -> None:
+    wide = Image.of(np.linspace(0, 1, 64 * 16, dtype=np.float32).reshape(16, 64))
+    scaled = run_node(scale_to_pixels, image=wide, megapixels=0.25)
+    assert scaled.size == (1024, 256)
+    assert scaled.mean() == pytest.approx(wide.mean(), abs=1e-3)
+    assert run_node(scale_to_pixels, image=wide, megapixels=0.01, multiple=64).size == (192, 64)
+    with pytest.raises(ValueRefused, match="would be"):
+        run_node(scale_to_pixels, image=Image.of([[0.5] * 4000]), megapixels=16.0)
+
+
+def test_a_size_is_chosen_by_proportions_and_pixels() -> None:
+    assert run_node(choose_size) == (1024, 1024)
+    assert run_node(choose_size, proportions="16:9", multiple=64) == (1344, 768)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QColor, QDropEvent
-from PySide6.QtWidgets import QAbstractButton, QApplication, QDialog, QFileDialog, QLabel, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QDialog, QFileDialog, QLabel, QTextBrowser, QWidget
 from pytestqt.qtbot import QtBot
 
 from studio.app.actions import ACTIONS, Command
@@ -46,6 +46,8 @@ from studio.protocol.messages import (
 from studio.window.actions import method_of
 from studio.window.canvas.status import State
 from studio.window.picker import Picker
+from tests.files.comfyui.small import node as block_of
+from tests.files.comfyui.small import text_to_picture
 from tests.window.conftest import Room
 from tests.window.graphs import end
 from tests.window.scenes import assert_shows
@@ -503,3 +505,30 @@ def test_nodes_of_an_earlier_version_are_brought_forward_and_undo_takes_it_back(
     assert any("version 1" in text for text in room.window.notices.texts)
     room.desk.commands[Command.UNDO].trigger()
     assert room.scene.graph.nodes[node].parameters == {"amount": 0.25}
+
+
+def test_a_comfyui_workflow_opens_with_a_report_and_is_never_written_over(room: Room, tmp_path: Path) -> None:
+    path = tmp_path / "theirs.json"
+    plain = text_to_picture()
+    plain["nodes"].append(
+        block_of(20, "FaceMender", [0.5], ins=[["image", "IMAGE", None]], properties={"cnr_id": "face-pack"})
+    )
+    path.write_text(json.dumps(plain))
+    room.desk.files.open_paths([str(path)])
+    assert room.window.document.title == "theirs"
+    assert room.window.document.path is None
+    told = next(text for text in room.window.notices.texts if "ComfyUI" in text)
+    assert "7 nodes of 8 came over" in told
+    assert "FaceMender (face-pack)" in told
+    assert "base.safetensors" in told
+    item = room.scene.nodes[NodeId("face_mender")]
+    assert item.spec_missing
+    assert item.spec is not None
+    assert [str(one.type) for one in item.spec.sockets] == ["Image"]
+    assert "face-pack" in item.spec.doc
+    button = next(one for one in room.window.notices.findChildren(QAbstractButton) if one.text().startswith("Details"))
+    button.click()
+    page = next(one for one in room.window.findChildren(QDialog) if one.isVisible())
+    assert "FaceMender" in page.findChildren(QTextBrowser)[0].toPlainText()
+    page.close()
+    assert_shows(room.scene)

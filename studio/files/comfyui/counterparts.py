@@ -3,7 +3,7 @@
 A class has one row, or several of which the first that fits is taken. A row:
 
     type      our node type
-    inputs    ComfyUI's input or widget -> ours: a name, or {"to": name, "values": renamed values, "as": "seed" | "text" | "path"}
+    inputs    ComfyUI's input or widget -> ours: a name, or {"to": name, "values": renamed values, "as": "seed" | "text" | "path" | "color"}
     outputs   our outputs in the order of ComfyUI's; "" where there is none
     set       parameters of ours with values that stand for the class itself
     when      the row fits only where these widgets have one of these values
@@ -15,6 +15,7 @@ A row also does not fit a node of which a wire, or a value that is not the class
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -24,6 +25,7 @@ from studio.files.comfyui.classes import Widget, widget_names
 from studio.graph.graph import Value, empty
 from studio.resources import resource
 
+_COLOR: Final = re.compile("#[0-9a-fA-F]{6}")
 _SEEDS: Final = 2**63
 """Ours go up to here, ComfyUI's to twice that."""
 
@@ -44,6 +46,8 @@ class Place:
             return value % _SEEDS
         if self.form == "path" and isinstance(value, str):
             return value.replace("\\", "/")
+        if self.form == "color" and isinstance(value, int) and 0 <= value < 2**24:
+            return f"#{value:06x}"
         if self.form == "text" and not isinstance(value, str):
             return "" if value is None else str(value)
         return value
@@ -53,6 +57,8 @@ class Place:
         for key, held in self.values.items():
             if held == value and type(held) is type(value):
                 return _unkey(key)
+        if self.form == "color" and isinstance(value, str) and _COLOR.fullmatch(value):
+            return int(value[1:7], 16)
         return value
 
 

@@ -53,7 +53,9 @@ def test_wrappers_are_looked_into(wrap: str) -> None:
 def test_of_two_forms_the_layout_comes_from_one_and_the_values_from_the_other() -> None:
     ran = json.loads(json.dumps(API))
     ran["3"]["inputs"].update(seed=99, steps=31)
-    graph, report = opened(json.dumps({"prompt": ran, "extra_data": {"extra_pnginfo": {"workflow": text_to_picture()}}}))
+    graph, report = opened(
+        json.dumps({"prompt": ran, "extra_data": {"extra_pnginfo": {"workflow": text_to_picture()}}})
+    )
     sampler = of_type(graph, "sample/Sample")[1]
     assert (sampler.parameters["seed"], sampler.parameters["steps"]) == (99, 31)
     assert of_type(graph, "image/Save")[1].position == (1500.0, 200.0)
@@ -152,4 +154,6 @@ def test_a_graph_of_ours_is_written_with_fresh_ids_and_says_what_is_left_out() -
 def test_a_template_is_written_with_all_that_its_sampler_needs() -> None:
     form = to_api(read_workflow(resource("templates", "text-to-image.json")).workflow.graph)
     sampler = next(one for one in form.prompt.values() if one["class_type"] == "KSampler")
-    assert {"model", "positive", "latent_image", "seed", "steps", "cfg", "sampler_name", "scheduler", "denoise"} <= set(sampler["inputs"])
+    assert {"model", "positive", "latent_image", "seed", "steps", "cfg", "sampler_name", "scheduler", "denoise"} <= set(
+        sampler["inputs"]
+    )

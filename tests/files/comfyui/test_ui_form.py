@@ -71,7 +71,9 @@ def test_values_by_position_find_their_names(values: list[object], steps: int, d
 
 
 def test_a_value_of_another_kind_is_told_and_never_shifted() -> None:
-    graph, report = opened(json.dumps(ui([node(1, "KSampler", [1, "fixed", 12, "euler", 5.0, "simple", 1.0], title="Odd")])))
+    graph, report = opened(
+        json.dumps(ui([node(1, "KSampler", [1, "fixed", 12, "euler", 5.0, "simple", 1.0], title="Odd")]))
+    )
     held = of_type(graph, PLACEHOLDER + "KSampler")[1]
     assert held.parameters["steps"] == 12
     assert held.parameters["cfg"] == 8.0
@@ -80,10 +82,22 @@ def test_a_value_of_another_kind_is_told_and_never_shifted() -> None:
 
 
 def test_names_in_the_file_are_better_than_places() -> None:
-    named = {"denoise": 0.4, "seed": 3, "control_after_generate": "fixed", "steps": 7, "cfg": 2.0, "sampler_name": "lcm", "scheduler": "simple"}
+    named = {
+        "denoise": 0.4,
+        "seed": 3,
+        "control_after_generate": "fixed",
+        "steps": 7,
+        "cfg": 2.0,
+        "sampler_name": "lcm",
+        "scheduler": "simple",
+    }
     graph, _ = opened(json.dumps(ui([node(1, "KSampler", [0, 0, 0], widgets_values_named=named)])))
     assert of_type(graph, "sample/Sample")[1].parameters["denoise"] == 0.4
-    graph, _ = opened(json.dumps(ui([node(1, "VHS_VideoCombine", {"frame_rate": 24, "format": "video/h264-mp4", "videopreview": {}})])))
+    graph, _ = opened(
+        json.dumps(
+            ui([node(1, "VHS_VideoCombine", {"frame_rate": 24, "format": "video/h264-mp4", "videopreview": {}})])
+        )
+    )
     held = of_type(graph, PLACEHOLDER + "VHS_VideoCombine")[1]
     assert held.parameters == {"frame_rate": 24, "format": "video/h264-mp4"}
 
@@ -99,7 +113,7 @@ def test_inputs_are_found_by_name_where_slot_numbers_are_old() -> None:
     plain = ui(
         [
             node(1, "PrimitiveInt", [40, "fixed"], outs=[["INT", "INT", [5]]]),
-            node(2, "KSampler", [1, "fixed", 12, 5.0, "euler", "simple", 1.0], ins=[["model", "MODEL", None], ["steps", "INT", 5, "widget"]]),
+            node(2, "KSampler", [1, "fixed", 12, 5.0], ins=[["model", "MODEL", None], ["steps", "INT", 5, "widget"]]),
         ],
         [[5, 1, 0, 6, 0, "INT"], [5, "1", "0", "2", 7, ["INT"]]],
     )  # fmt: skip
@@ -142,7 +156,13 @@ def test_reroutes_set_and_get_are_wires() -> None:
 
 @pytest.mark.parametrize(
     ("value", "kind", "type"),
-    [(7, "INT", "number/Whole"), (0.5, "FLOAT", "number/Decimal"), (3, "FLOAT", "number/Decimal"), ("x", "STRING", "text/Text"), ("euler", "COMBO", "text/Text")],
+    [
+        (7, "INT", "number/Whole"),
+        (0.5, "FLOAT", "number/Decimal"),
+        (3, "FLOAT", "number/Decimal"),
+        ("x", "STRING", "text/Text"),
+        ("euler", "COMBO", "text/Text"),
+    ],
 )
 def test_a_primitive_becomes_a_node_that_holds_its_value(value: object, kind: str, type: str) -> None:
     plain = ui(
@@ -254,7 +274,14 @@ def test_an_old_group_node_is_a_subgraph_with_its_instances_values() -> None:
     body = {
         "nodes": [
             node(-1, "EmptyLatentImage", [64, 64, 1], outs=[["LATENT", "LATENT", []]], index=0),
-            node(-1, "LatentUpscaleBy", ["nearest-exact", 1.5], ins=[["samples", "LATENT", None]], outs=[["LATENT", "LATENT", []]], index=1),
+            node(
+                -1,
+                "LatentUpscaleBy",
+                ["nearest-exact", 1.5],
+                ins=[["samples", "LATENT", None]],
+                outs=[["LATENT", "LATENT", []]],
+                index=1,
+            ),
         ],
         "links": [[0, 0, 1, 0, 5, "LATENT"]],
         "external": [[1, 0, "LATENT"]],
