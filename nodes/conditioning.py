@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from studio.diffusion.model import Conditioned
-from studio.sdk import Conditioning, Model, Prompt, Slider, TextArea, TextEncoder, ValueRefused, node, running
+from studio.sdk import Conditioning, Prompt, Slider, TextArea, TextEncoder, node, running
 
 INSTRUCTION: Final = "instruction"
 """Option of a `TextEncoder`: what a language model is told before the prompt."""
@@ -56,16 +56,3 @@ def from_conditioned(conditioned: Conditioned, family: str) -> Conditioning:
     return Conditioning(
         {name: (one.float() if one.is_floating_point() else one).cpu() for name, one in named.items()}, family
     )
-
-
-def to_conditioned(conditioning: Conditioning, model: Model, socket: str) -> Conditioned:
-    """As the torch library takes it. Raises `ValueRefused` where it was made for another family than the model's."""
-    if conditioning.family != model.family:
-        raise ValueRefused(
-            f"This was read by a text encoder for '{conditioning.family}'; the model is '{model.family}'.",
-            socket=socket,
-            mend="Encode the prompt with the text encoder of the same checkpoint.",
-        )
-    tensors = conditioning.tensors
-    extras = {name.removeprefix("extras."): one for name, one in tensors.items() if name.startswith("extras.")}
-    return Conditioned(tensors["embeds"], tensors.get("pooled"), tensors.get("mask"), extras)

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nodes.conditioning import to_conditioned
-from studio.diffusion.denoise import spread
-from studio.diffusion.model import Conditioned, LoadedModel
+from nodes.steered import guidance_of, loaded, parts_of
+from studio.diffusion.denoise import item_of
+from studio.diffusion.model import LoadedModel
 from studio.diffusion.names import SAMPLER_ALIASES, SCHEDULE_ALIASES, named
 from studio.diffusion.noise import SEEDS, seeded_noise
 from studio.diffusion.preview import Pending, project
@@ -57,13 +57,13 @@ def sample_(
         denoise: How much of a given latent is made anew; below 1 the run begins part of the way down.
     """
     context = running()
-    network = context.use(model.weights)
+    network = loaded(model)
     chosen, spacing = named(sampler, schedule)
     levels = sigmas.sigmas if sigmas is not None else _levels(network, spacing, steps, denoise)
-    wanted = to_conditioned(positive, model, "positive") if positive is not None else None
-    unwanted = to_conditioned(negative, model, "negative") if negative is not None else None
+    wanted = parts_of(positive, model, "positive") if positive is not None else None
+    unwanted = parts_of(negative, model, "negative") if negative is not None else None
     begin = tensor_for(network, latent)
-    prompts = [one.prompts for one in (wanted, unwanted) if one is not None]
+    prompts = [part.conditioned.prompts for parts in (wanted, unwanted) for part in parts or ()]
     batch = max(begin.shape[0], *prompts) if prompts else begin.shape[0]
     # Item i of a batch is what a single run with seed + i gives, so a batch may be done piece by piece where memory is short.
     alone = batch > 1 and (chosen.adaptive or (context.tight_memory and max(prompts, default=1) == 1))
@@ -75,12 +75,12 @@ def sample_(
     for at, piece in enumerate(pieces):
         states = sample(
             network,
-            _item(wanted, at, batch, "positive") if alone else wanted,
-            _item(unwanted, at, batch, "negative") if alone else unwanted,
+            wanted if wanted is None or not alone else item_of(wanted, at, batch, "positive"),
+            unwanted if unwanted is None or not alone else item_of(unwanted, at, batch, "negative"),
             piece,
             levels,
             sampler=chosen.name,
-            guidance=guidance,
+            guidance=guidance_of(model, guidance),
             seed=(seed + at) % SEEDS,
             noise=noise.tensor[at : at + len(piece)] if noise is not None else None,
         )
@@ -173,7 +173,3 @@ def tensor_for(model: LoadedModel, latent: Latent) -> torch.Tensor:
 
 def _levels(model: LoadedModel, schedule: str, steps: int, denoise: float) -> tuple[float, ...]:
     return sigmas_of(schedule, model.noise, steps, denoise, model.family.name)
-
-
-def _item(conditioned: Conditioned | None, at: int, batch: int, socket: str) -> Conditioned | None:
-    return None if conditioned is None else spread(conditioned, batch, socket).item(at)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +37,36 @@ class LatentFormat:
         return batch, self.channels, height, width
 
 
+Residuals: TypeAlias = Tensor | Sequence[Tensor]
+"""What is added inside a network: one tensor, or one for each of its blocks; first dimension = rows of the call."""
+
+
+class Adapter(Protocol):
+    """Changes how a network answers for the length of a run, and nothing of its weights: afterwards it is what it was, bit for bit."""
+
+    def attached(self, network: nn.Module) -> AbstractContextManager[Callable[[int, int], None]]:
+        """Within the block the network answers changed. What it gives is told (step, steps) before each forward."""
+
+    def depends_at(self, step: int, steps: int) -> bytes:
+        """A digest of all that the answers at a step depend on."""
+
+
+class Steering(Protocol):
+    """A network beside the denoising one, that adds to what happens inside of it: a ControlNet, a T2I-Adapter."""
+
+    def added(self, call: Mapping[str, Any], strength: float, items: Sequence[int]) -> Mapping[str, Residuals]:
+        """Residuals for a call of the denoising network with the arguments `call`, by the name of the argument that takes them.
+
+        `items`: for every row of the call, which latent of the batch it is. Raises ValueRefused where the network is not one that it fits.
+        """
+
+    def cropped(self, box: tuple[int, int, int, int], height: int, width: int) -> Steering:
+        """The same for a crop (top, bottom, left, right) of a latent of that height and width."""
+
+    def digest(self) -> bytes:
+        """Of all that `added` depends on beside its arguments."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadedModel:
     """A denoising network and what is needed to sample with it."""
@@ -49,6 +80,8 @@ class LoadedModel:
     """(width, height) in pixels that the model was trained at."""
     projection: Callable[[], Projection | None] = field(default=lambda: None)
     """Latent to preview colours; None where nothing is known of the format."""
+    adapters: tuple[Adapter, ...] = ()
+    """What changes how the network answers for the length of a run."""
 
     @property
     def modules(self) -> tuple[nn.Module, ...]:
@@ -107,6 +140,8 @@ class Conditioned:
     """(prompts, tokens): 1 where a token is to be seen, where the family masks."""
     extras: Mapping[str, Tensor] = field(default_factory=dict)
     """What else the family's network takes, by the name it gives it; first dimension = prompts."""
+    steered: tuple[tuple[Steering, float], ...] = ()
+    """What steers the network beside the text in this forward, and how strongly."""
 
     @classmethod
     def nothing(cls) -> Conditioned:

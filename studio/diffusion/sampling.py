@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
-from studio.diffusion.denoise import OneForward, spread
+from studio.diffusion.denoise import EachShape, OneForward, spread_parts
 from studio.diffusion.device import device_of
-from studio.diffusion.guidance import Guided
+from studio.diffusion.guidance import Guidance, Guided
 from studio.diffusion.model import Conditioned, LoadedModel
 from studio.diffusion.noise import NoiseSource
 from studio.diffusion.process import NoisingProcess
+from studio.diffusion.regions import Parts, parts_of
 from studio.diffusion.samplers import Sampler
 from studio.diffusion.samplers import sampler as find_sampler
 from studio.diffusion.step import StepState
@@ -27,13 +29,13 @@ LARGEST_EDGE = 4096
 
 def sample(
     model: LoadedModel,
-    positive: Conditioned | None,
-    negative: Conditioned | None,
+    positive: Parts | None,
+    negative: Parts | None,
     latent: Tensor,
     sigmas: Sequence[float],
     *,
     sampler: str = "euler",
-    guidance: float = 7.0,
+    guidance: float | Guidance = 7.0,
     seed: int = 0,
     noise: Tensor | None = None,
     start: StepState | None = None,
@@ -52,24 +54,28 @@ def sample(
     """
     check_sigmas(sigmas, model.prediction.process)
     chosen = find_sampler(sampler)
+    guidance = guidance if isinstance(guidance, Guidance) else Guidance(guidance)
     if not model.family.takes_prompt:
-        positive, negative, guidance = positive or Conditioned.nothing(), None, 1.0
+        positive, negative, guidance = positive or Conditioned.nothing(), None, Guidance(1.0)
     if positive is None:
         raise ValueRefused(
             "This model is steered by a prompt, and there is none.",
             socket="positive",
             mend="Connect a prompt that was encoded with the text encoder of the same checkpoint.",
         )
-    if negative is None and guidance != 1 and not model.family.takes_guidance(model):
+    scale = guidance.scale_at(0, len(sigmas) - 1)
+    if not math.isfinite(scale):
+        raise ValueRefused("Guidance is not a finite number.", socket="guidance")
+    lacks_negative = negative is None and guidance.neutral is None and guidance.needs_negative
+    if lacks_negative and not model.family.takes_guidance(model):
         raise ValueRefused(
-            f"Guidance {guidance:g} needs a negative conditioning.",
+            f"Guidance {scale:g} needs a negative conditioning.",
             socket="negative",
             mend="Connect one (an empty prompt is fine), or set guidance to 1.",
         )
-    if not math.isfinite(guidance):
-        raise ValueRefused("Guidance is not a finite number.", socket="guidance")
+    parts = parts_of(positive)
     begin = (
-        started(model, latent, sigmas, seed, noise, prompts=positive.prompts)
+        started(model, latent, sigmas, seed, noise, prompts=max(part.conditioned.prompts for part in parts))
         if start is None
         else _resumed(model, start, sigmas, chosen)
     )
@@ -80,17 +86,32 @@ def sample(
             socket="latent",
             mend="Run the items of the batch one by one.",
         )
-    positive = spread(positive, batch)
-    negative = None if negative is None else spread(negative, batch, "negative")
-    denoiser = make_denoiser(model, positive, negative, guidance)
-    return _run(chosen.for_model(model.noise)(denoiser, begin, sigmas, model.prediction.process), sampler)
+    if guidance.neutral is not None:
+        guidance = replace(guidance, neutral=spread_parts(guidance.neutral, batch, "negative"))
+    against = None if negative is None else spread_parts(negative, batch, "negative")
+    denoiser = make_denoiser(model, spread_parts(parts, batch), against, guidance, sigmas)
+    states = chosen.for_model(model.noise)(denoiser, begin, sigmas, model.prediction.process)
+    return _adapted(_run(states, sampler), denoiser, model)
 
 
-def make_denoiser(model: LoadedModel, positive: Conditioned, negative: Conditioned | None, guidance: float) -> Guided:
-    """The denoiser of a plain guided run. A network that takes guidance as an input gets it, and is not guided a second time."""
+def make_denoiser(
+    model: LoadedModel,
+    positive: Parts,
+    negative: Parts | None,
+    guidance: float | Guidance,
+    sigmas: Sequence[float] = (),
+) -> Guided:
+    """The denoiser of a guided run. A network that takes guidance as an input gets it, and is not guided a second time."""
+    guidance = guidance if isinstance(guidance, Guidance) else Guidance(guidance)
     if model.family.takes_guidance(model):
-        return Guided(model, OneForward(model, guidance), positive)
-    return Guided(model, OneForward(model), positive, negative, guidance)
+        forward = OneForward(model, guidance.scale_at(0, 1))
+        guided = Guided(
+            model, EachShape(forward, model.family.masks), positive, scale=replace(guidance, scale=1.0), sigmas=sigmas
+        )
+        guided.told.append(lambda step, steps: forward.take(guidance.scale_at(step, steps)))
+        return guided
+    predictor = EachShape(OneForward(model), model.family.masks)
+    return Guided(model, predictor, positive, negative, guidance, sigmas=sigmas)
 
 
 def started(
@@ -167,6 +188,13 @@ def _resumed(model: LoadedModel, start: StepState, sigmas: Sequence[float], samp
     device = device_of(model.network)
     memory = tuple(tensor.to(device) for tensor in start.memory) if start.sampler == sampler.name else ()
     return replace(start, latent=start.latent.to(device), denoised=start.denoised.to(device), memory=memory)
+
+
+def _adapted(states: Iterator[StepState], denoiser: Guided, model: LoadedModel) -> Generator[StepState, None, None]:
+    """The states, made while the model's adapters are attached to its network."""
+    with ExitStack() as attached:
+        denoiser.told += [attached.enter_context(one.attached(model.network)) for one in model.adapters]
+        yield from states
 
 
 def _run(states: Iterator[StepState], sampler: str) -> Generator[StepState, None, None]:

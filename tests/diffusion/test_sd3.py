@@ -24,11 +24,13 @@ from studio.diffusion.denoise import OneForward
 from studio.diffusion.families.sd3 import _config_of
 from studio.diffusion.family import families
 from studio.diffusion.foreign import Foreign
-from studio.diffusion.guidance import Guided
+from studio.diffusion.guidance import AwayFromWeak, Guidance, Guided
 from studio.diffusion.model import Checkpoint, Conditioned
 from studio.diffusion.noise import seeded_noise
 from studio.diffusion.noise_schedule import FlowSchedule
 from studio.diffusion.sampling import sample
+from studio.diffusion.timing import Window
+from studio.diffusion.weaken import SkippedLayers
 from studio.diffusion.weights.checkpoint import identify, load_checkpoint
 from studio.diffusion.weights.header import TensorInfo
 from studio.graph.errors import ModelUnreadable, ValueRefused
@@ -315,3 +317,32 @@ def test_the_nodes_make_a_picture(folder: Path, monkeypatch: pytest.MonkeyPatch)
     image = through_the_nodes(folder, monkeypatch)
     assert image.pixels.shape == (1, HEIGHT, WIDTH, 3)
     assert image.pixels.std() > 0
+
+
+def test_guidance_away_from_skipped_layers_is_the_pipeline(sd3: Checkpoint, folder: Path) -> None:
+    found = opened(folder)
+    random = torch.Generator().manual_seed(5)
+    latent = found(
+        PROMPTS[0],
+        negative_prompt=NEGATIVE,
+        num_inference_steps=4,
+        guidance_scale=6.0,
+        generator=random,
+        width=24,
+        height=32,
+        skip_guidance_layers=[1],
+        skip_layer_guidance_scale=2.8,
+        skip_layer_guidance_start=0.01,
+        skip_layer_guidance_stop=0.75,
+        output_type="latent",
+    ).images
+    positive, negative = conditionings(sd3, PROMPTS[:1])
+    weak = AwayFromWeak(SkippedLayers((1,)), 2.8, Window(0.25, 0.75))
+    model, steps = sd3.model, FlowMatchEulerDiscreteScheduler.from_config(found.scheduler.config)
+    steps.set_timesteps(4)
+    sigmas = [float(sigma) for sigma in steps.sigmas]
+    guided = Guided(model, OneForward(model), positive, negative, Guidance(6.0, weak=(weak,)), sigmas=sigmas)
+    x = seeded_noise(5, model.latents.shape(24, 32))
+    for step, time in enumerate(steps.timesteps):
+        x = steps.step(guided.prediction(x, float(time), step), time, x).prev_sample
+    assert torch.equal(x, latent)

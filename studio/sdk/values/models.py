@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from studio.graph.graph import empty
-from studio.sdk.resident import Resident
+from studio.sdk.resident import Resident, residents_of
 from studio.sdk.socket_types import value_type
 
 H = TypeVar("H", bound="Handle")
@@ -18,7 +18,7 @@ class Handle:
     """What all models have in common.
 
     `weights`: what a node asks the running context for. `family`: how it is called and what fits it (`sd1`, `sdxl` ...). `options`:
-    plain data that changes how it is used, such as a CLIP skip. Models are never kept in the cache on disk.
+    values that change how it is used, such as LoRAs or a kind of guidance. Models are never kept in the cache on disk.
     """
 
     weights: Resident[Any]
@@ -26,9 +26,9 @@ class Handle:
     options: Mapping[str, Any] = field(default_factory=empty)
 
     def residents(self) -> tuple[Resident[Any], ...]:
-        return (self.weights,)
+        return (self.weights, *residents_of(self.options))
 
-    def with_options(self: H, **options: Any) -> H:  # noqa: ANN401 - plain data
+    def with_options(self: H, **options: Any) -> H:  # noqa: ANN401 - any value
         """The same weights, used differently."""
         return replace(self, options={**self.options, **options})
 
