@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
-from typing import Final, Literal, NamedTuple, TypeVar
+from typing import Final, Literal, NamedTuple, TypeAlias, TypeVar
 from weakref import WeakValueDictionary
 
 import torch
@@ -15,11 +15,13 @@ from studio.diffusion.model import Checkpoint, LoadedModel, LoadedTextEncoder, L
 from studio.diffusion.weights.checkpoint import identify, load_checkpoint
 from studio.graph.errors import ModelUnreadable
 from studio.library import models
-from studio.sdk import VAE, Model, ModelPicker, Resident, TextEncoder, node, running
+from studio.sdk import VAE, Choice, Model, ModelPicker, Resident, TextEncoder, node, running
 
 P = TypeVar("P")
 
+Precision: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
 _FORMATS: Final = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+PART_PRECISIONS: Final = ("as the model", *_FORMATS)
 
 
 class LoadedCheckpoint(NamedTuple):
@@ -32,18 +34,33 @@ def _content(model: str) -> str:
     return models.content_hash(models.resolve(model, "checkpoint"))
 
 
+def _contents(model: str, text_encoder: str, text_encoder_2: str, text_encoder_3: str, vae: str) -> str:
+    files = _files(text_encoder, text_encoder_2, text_encoder_3, vae)
+    return " ".join([_content(model), *(models.content_hash(file) for file in files)])
+
+
+def _files(text_encoder: str, text_encoder_2: str, text_encoder_3: str, vae: str) -> list[Path]:
+    """The files of the parts that are named."""
+    encoders = [models.resolve(name, "text_encoder") for name in (text_encoder, text_encoder_2, text_encoder_3) if name]
+    return [*encoders, models.resolve(vae, "vae")] if vae else encoders
+
+
 @node(
     "model/LoadCheckpoint", fingerprint=_content, aliases=("open", "diffusers", "safetensors", "CheckpointLoaderSimple")
 )
 def load(
     model: str = ModelPicker("checkpoint", "picture"),
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
+    precision: Precision = "auto",
+    text_precision: str = Choice(*PART_PRECISIONS, advanced=True),
+    vae_precision: str = Choice(*PART_PRECISIONS, advanced=True),
 ) -> LoadedCheckpoint:
     """Open a checkpoint of the library. Its parts are read when they are first needed, and are kept in memory while there is room.
 
     Args:
         model: The checkpoint: a folder in the layout of diffusers, or a single file.
         precision: Number format of the weights. Auto takes what suits the device; float32 is exact and takes twice the memory.
+        text_precision: The same for what reads prompts. On a GPU bfloat16 changes pictures a little, and halves its memory.
+        vae_precision: The same for the VAE. Some VAEs make black pictures in float16; float32 never does.
 
     Returns:
         model: The denoising network.
@@ -51,18 +68,67 @@ def load(
         vae: What turns latents into pictures, and pictures into latents.
     """
     path = models.resolve(model, "checkpoint")
-    identified = identify(path)
-    dtypes = choose_dtypes(torch.device(running().device)) if precision == "auto" else Dtypes.all(_FORMATS[precision])
-    parts = _parts(path, models.content_hash(path), model, dtypes)
-    family = identified.detected.family
+    return _opened(path, (), model, _dtypes(precision, text_precision, vae_precision))
+
+
+@node(
+    "model/LoadParts",
+    title="Load model in parts",
+    fingerprint=_contents,
+    aliases=("gguf", "unet", "clip", "UNETLoader", "UnetLoaderGGUF", "CLIPLoader", "DualCLIPLoader", "VAELoader"),
+)
+def load_parts(
+    model: str = ModelPicker("checkpoint"),
+    text_encoder: str = ModelPicker("text_encoder"),
+    text_encoder_2: str = ModelPicker("text_encoder"),
+    text_encoder_3: str = ModelPicker("text_encoder", advanced=True),
+    vae: str = ModelPicker("vae"),
+    precision: Precision = "auto",
+    text_precision: str = Choice(*PART_PRECISIONS, advanced=True),
+    vae_precision: str = Choice(*PART_PRECISIONS, advanced=True),
+) -> LoadedCheckpoint:
+    """Put a model together from several files: the network, often as GGUF, and its text encoders and VAE.
+
+    What is left empty comes from the network's own file, if that holds it. Text encoders (CLIP-L, CLIP-G, T5) may stand in any order. A T5
+    needs its tokenizer: a folder `tokenizer_2` (Flux) or `tokenizer_3` (Stable Diffusion 3) beside the network's file.
+
+    Args:
+        model: The file of the network: .gguf, .safetensors or .ckpt.
+        text_encoder: A file of a text encoder.
+        text_encoder_2: Another, where the model has two.
+        text_encoder_3: And another.
+        vae: The file of the VAE.
+        precision: Number format that is computed in. The blocks of a GGUF stay as small as they are.
+        text_precision: The same for what reads prompts.
+        vae_precision: The same for the VAE. Some VAEs make black pictures in float16; float32 never does.
+
+    Returns:
+        model: The denoising network.
+        text_encoder: What reads prompts.
+        vae: What turns latents into pictures, and pictures into latents.
+    """
+    path = models.resolve(model, "checkpoint")
+    files = _files(text_encoder, text_encoder_2, text_encoder_3, vae)
+    return _opened(path, files, model, _dtypes(precision, text_precision, vae_precision))
+
+
+def _dtypes(network: str, text_encoder: str, vae: str) -> Dtypes:
+    whole = choose_dtypes(torch.device(running().device)) if network == "auto" else Dtypes.all(_FORMATS[network])
+    return Dtypes(whole.network, _FORMATS.get(text_encoder, whole.text_encoder), _FORMATS.get(vae, whole.vae))
+
+
+def _opened(path: Path, others: Sequence[Path], title: str, dtypes: Dtypes) -> LoadedCheckpoint:
+    family = identify(path).detected.family
+    parts = _parts(path, others, title, dtypes)
     return LoadedCheckpoint(Model(parts.model, family), TextEncoder(parts.text_encoder, family), VAE(parts.vae, family))
 
 
 class CheckpointParts:
     """The residents of one checkpoint. Whichever is needed first reads the file, and offers the other parts to the others."""
 
-    def __init__(self, path: Path, key: str, title: str, dtypes: Dtypes) -> None:
+    def __init__(self, path: Path, others: Sequence[Path], key: str, title: str, dtypes: Dtypes) -> None:
         self._path = path
+        self._others = others
         self._dtypes = dtypes
         self.model: Resident[LoadedModel] = Resident(
             f"{key}/model",
@@ -82,7 +148,7 @@ class CheckpointParts:
 
     def _loader(self, name: str, part: Callable[[Checkpoint], P | None]) -> Callable[[], P]:
         def load_part() -> P:
-            checkpoint = load_checkpoint(self._path, self._dtypes)
+            checkpoint = load_checkpoint(self._path, self._dtypes, parts=self._others)
             self._offer(checkpoint)
             wanted = part(checkpoint)
             if wanted is None:
@@ -106,11 +172,12 @@ _open: WeakValueDictionary[str, CheckpointParts] = WeakValueDictionary()
 _opening = Lock()
 
 
-def _parts(path: Path, content: str, title: str, dtypes: Dtypes) -> CheckpointParts:
+def _parts(path: Path, others: Sequence[Path], title: str, dtypes: Dtypes) -> CheckpointParts:
     """One and the same for the same content in the same number formats, as long as somebody holds one of its residents."""
+    content = "+".join(models.content_hash(file) for file in (path, *others))
     key = f"{content}/{dtypes.network}/{dtypes.text_encoder}/{dtypes.vae}"
     with _opening:
         parts = _open.get(key)
         if parts is None:
-            parts = _open[key] = CheckpointParts(path, key, title, dtypes)
+            parts = _open[key] = CheckpointParts(path, others, key, title, dtypes)
         return parts

@@ -16,6 +16,7 @@ _LARGEST_HEADER: Final = 100_000_000
 FOLDERS: Final = {
     "checkpoint": ("checkpoints", "checkpoint", "stable-diffusion", "diffusion_models", "diffusers", "unet"),
     "vae": ("vae", "vaes"),
+    "text_encoder": ("text_encoders", "clip"),
     "lora": ("loras", "lora", "lycoris"),
     "controlnet": ("controlnet", "controlnets"),
     "upscaler": ("upscale_models", "upscalers", "upscaler", "esrgan", "realesrgan", "swinir"),
@@ -77,6 +78,7 @@ _STARTS: Final = (
         "checkpoint",
         ("model.diffusion_model.", "double_blocks.", "joint_blocks.", "transformer_blocks.", "down_blocks."),
     ),
+    ("text_encoder", ("text_model.", "encoder.block.", "shared.weight", "model.embed_tokens.")),
     ("vae", ("first_stage_model.", "decoder.up", "encoder.down", "quant_conv.")),
     ("upscaler", ("body.", "conv_first.", "model.0.", "model.1.sub.", "layers.0.residual_group.", "params_ema.")),
     ("embedding", ("emb_params", "clip_l", "clip_g", "string_to_param")),

@@ -41,7 +41,7 @@ class ModelEntry:
 
 
 def find_models(kind: str = "") -> list[ModelEntry]:
-    """All models of a kind (`checkpoint`, `vae`, `lora`, `controlnet`, `upscaler`, `embedding`, `preview`), or of every kind.
+    """All models of a kind (`checkpoint`, `vae`, `text_encoder`, `lora`, `controlnet`, `upscaler` ...), or of every kind.
 
     Starters come first, then those of each model folder, in natural order. Folders that are not there are passed over.
     """

@@ -317,8 +317,8 @@ def test_a_hostile_or_broken_pickle_is_refused(tmp_path: Path) -> None:
 def test_a_single_file_without_a_tokenizer_says_where_to_put_one(
     tmp_path: Path, ldm: dict[str, Tensor], sd1_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("studio.diffusion.weights.tokenizers._open_clip_vocabulary", lambda: None)
-    monkeypatch.setattr("studio.diffusion.weights.tokenizers._hub_cache", lambda: None)
+    monkeypatch.setattr("studio.diffusion.weights.tokenizers._open_clip_vocabulary", lambda *names: None)
+    monkeypatch.setattr("studio.diffusion.weights.tokenizers._hub_cache", lambda *names: None)
     file = tmp_path / "model.safetensors"
     save_file(ldm, file)
     with pytest.raises(ModelUnreadable, match="beside the file"):
@@ -327,15 +327,48 @@ def test_a_single_file_without_a_tokenizer_says_where_to_put_one(
     assert load_checkpoint(file, FLOAT32, config=sd1_folder).text_encoder is not None
 
 
-def test_a_single_file_that_lacks_a_component_says_which(
+def test_what_a_single_file_lacks_is_left_out(tmp_path: Path, ldm: dict[str, Tensor], sd1_folder: Path) -> None:
+    file = tmp_path / "model.safetensors"
+    for prefix, lacks in (("first_stage_model.", "vae"), ("cond_stage_model.", "text_encoder")):
+        save_file({name: tensor for name, tensor in ldm.items() if not name.startswith(prefix)}, file)
+        found = load_checkpoint(file, FLOAT32, config=sd1_folder, tokenizer=sd1_folder / "tokenizer")
+        assert [name for name in ("vae", "text_encoder") if getattr(found, name) is None] == [lacks]
+        assert found.model.latents.factor == 2
+
+
+def test_a_single_file_with_half_a_component_says_which(
     tmp_path: Path, ldm: dict[str, Tensor], sd1_folder: Path
 ) -> None:
     file = tmp_path / "model.safetensors"
-    for prefix, component in (("first_stage_model.", "vae"), ("cond_stage_model.", "text_encoder")):
+    for prefix, component in (
+        ("first_stage_model.decoder.", "vae"),
+        ("cond_stage_model.transformer.text_model.enc", "text_encoder"),
+    ):
         save_file({name: tensor for name, tensor in ldm.items() if not name.startswith(prefix)}, file)
         with pytest.raises(ModelUnreadable) as caught:
             load_checkpoint(file, FLOAT32, config=sd1_folder, tokenizer=sd1_folder / "tokenizer")
         assert caught.value.field == component
+
+
+@pytest.mark.parametrize(
+    ("names", "title"),
+    [
+        (("lora_unet_down_blocks_0_attentions_0_proj_in.lora_down.weight",), "a LoRA"),
+        (("transformer.single_transformer_blocks.0.attn.to_q.lora_A.weight",), "a LoRA"),
+        (("control_model.input_blocks.0.0.weight",), "a ControlNet"),
+        (("emb_params",), "a textual inversion"),
+        (("decoder.mid.block_1.conv1.weight", "decoder.conv_in.weight"), "a VAE"),
+        (("text_model.embeddings.token_embedding.weight",), "a text encoder"),
+        (("nobody.knows.this",), "family that is known"),
+    ],
+)
+def test_what_is_no_checkpoint_is_said_to_be_what_it_is(tmp_path: Path, names: tuple[str, ...], title: str) -> None:
+    file = tmp_path / "model.safetensors"
+    save_file({name: torch.zeros(2) for name in names}, file)
+    with pytest.raises(ModelUnreadable, match=title) as caught:
+        load_checkpoint(file, FLOAT32)
+    assert caught.value.path == file
+    assert caught.value.mend
 
 
 def test_diffusers_reads_the_same_file_the_same_way(tmp_path: Path, ldm: dict[str, Tensor], sd1_folder: Path) -> None:

@@ -8,6 +8,7 @@ as a whole. dev takes guidance as an input; schnell is not guided (guidance 1). 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar
 
@@ -29,13 +30,20 @@ from studio.diffusion.families.shared import (
 from studio.diffusion.family import Detected, Encoded, Family
 from studio.diffusion.foreign import config_of
 from studio.diffusion.model import Checkpoint, Conditioned, LoadedModel, LoadedTextEncoder, LoadedVAE
+from studio.diffusion.preview import ProjectionOf
 from studio.diffusion.text import clip_hidden, no_layers_skipped, t5_hidden, tokenize
-from studio.diffusion.weights.components import load_clip, load_network
+from studio.diffusion.weights.components import clip_from_file, load_clip, load_network, t5_from_file, vae_from_file
 from studio.diffusion.weights.folder import ModelFolder
 from studio.diffusion.weights.header import TensorInfo
 from studio.diffusion.weights.single_file import SingleFile
-from studio.diffusion.weights.tokenizers import load_t5_tokenizer, load_tokenizer
+from studio.diffusion.weights.tokenizers import (
+    find_t5_tokenizer,
+    find_tokenizer,
+    load_t5_tokenizer,
+    load_tokenizer,
+)
 from studio.graph.errors import ValueRefused
+from studio.resources import resource
 
 T5_WINDOW = 512
 EDGE = 128
@@ -82,13 +90,30 @@ class Flux(Family):
         return Checkpoint(model, LoadedTextEncoder(self, tokenizers, (clip, t5)), loaded)
 
     def load_file(self, file: SingleFile, dtypes: Dtypes) -> Checkpoint:
-        """The network alone: files of Flux hold nothing else."""
+        """The network; text encoders and VAE where the file, or files beside it, hold them."""
         import diffusers
+        import transformers
 
         found = self.detect(file.tensors)
         variant = "schnell" if found is not None and found.variant == "schnell" else ""
         kind = diffusers.FluxTransformer2DModel
-        return flow_file(self, file, dtypes, kind, partial(kl_latents, patch=PATCH), EDGE, variant)
+        alone = flow_file(self, file, dtypes, kind, partial(kl_latents, patch=PATCH), EDGE, variant)
+        weights, configs = file.weights(), file.config or resource("families", self.name)
+        text: LoadedTextEncoder | None = None
+        if file.holds("text_encoders.clip_l.") and file.holds("text_encoders.t5xxl."):
+            clip = clip_from_file(
+                file, weights, configs, "text_encoder", transformers.CLIPTextModel, dtypes.text_encoder
+            )
+            t5 = t5_from_file(file, weights, configs, "text_encoder_2", dtypes.text_encoder)
+            tokenizers = (
+                find_tokenizer(file.path, file.tokenizer, clip),
+                find_t5_tokenizer(file.path, file.config, "tokenizer_2", t5),
+            )
+            text = LoadedTextEncoder(self, tokenizers, (clip, t5))
+        if not file.holds("first_stage_model.", "vae."):
+            return replace(alone, text_encoder=text)
+        vae = LoadedVAE(self, vae_from_file(file, weights, configs, dtypes.vae), alone.model.latents)
+        return Checkpoint(replace(alone.model, projection=ProjectionOf(vae)), text, vae)
 
     def encode(self, encoder: LoadedTextEncoder, prompts: Sequence[str], skip_layers: int = 0) -> Encoded:
         check_prompts(prompts)

@@ -23,7 +23,13 @@ from studio.diffusion.noise_schedule import BetaSchedule
 from studio.diffusion.prediction import Prediction
 from studio.diffusion.preview import ProjectionOf
 from studio.diffusion.text import clip_hidden, tokenize
-from studio.diffusion.weights.components import clip_from_file, load_clip, load_network, network_from_file
+from studio.diffusion.weights.components import (
+    clip_from_file,
+    load_clip,
+    load_network,
+    network_from_file,
+    vae_from_file,
+)
 from studio.diffusion.weights.folder import ModelFolder, read_json
 from studio.diffusion.weights.header import TensorInfo
 from studio.diffusion.weights.single_file import SingleFile
@@ -33,6 +39,9 @@ from studio.resources import resource
 
 VARIANTS = {9: "inpaint", 8: "instruct-pix2pix", 5: "depth", 7: "upscaler"}
 """By the number of input channels."""
+_ORIGINAL = "model.diffusion_model."
+_BARE = ("input_blocks.", "middle_block.", "output_blocks.", "time_embed.", "label_emb.", "out.")
+"""How names begin in files of the network alone that leave the prefix out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,36 +100,43 @@ class StableDiffusion1(Family):
             tokenizers.append(load_tokenizer(folder.component(part.tokenizer), part.tokenizer, encoders[-1]))
         schedule = folder.config("scheduler", "scheduler_config.json")
         prediction = prediction_of(schedule, folder.path / "scheduler")
-        return self._assemble(unet, vae, encoders, tokenizers, schedule, prediction)
+        return self._assemble(unet, config_of(vae), vae, encoders, tokenizers, schedule, prediction)
 
     def load_file(self, file: SingleFile, dtypes: Dtypes) -> Checkpoint:
+        """Text encoder and VAE where the file holds them: files of GGUF and of the network alone do not."""
         import diffusers
         import transformers
 
         configs = file.config or resource("families", self.name)
         weights = file.weights()
         encoders, tokenizers = [], []
-        for part in self.text_parts:
-            kind = getattr(transformers, part.kind)
-            encoders.append(clip_from_file(file, weights, configs, part.encoder, kind, dtypes.text_encoder))
-            tokenizers.append(find_tokenizer(file.path, file.tokenizer, encoders[-1], part.padding))
-        unet = network_from_file(file, weights, configs, "unet", diffusers.UNet2DConditionModel, dtypes.network)
-        vae = network_from_file(file, weights, configs, "vae", diffusers.AutoencoderKL, dtypes.vae)
+        if file.holds("cond_stage_model.", "conditioner.", "text_encoders."):
+            for part in self.text_parts:
+                kind = getattr(transformers, part.kind)
+                encoders.append(clip_from_file(file, weights, configs, part.encoder, kind, dtypes.text_encoder))
+                tokenizers.append(find_tokenizer(file.path, file.tokenizer, encoders[-1], part.padding))
+        vae: nn.Module | None = None
+        if file.holds("first_stage_model.", "vae."):
+            vae = vae_from_file(file, weights, configs, dtypes.vae)
+        network = {_ORIGINAL + name if name.startswith(_BARE) else name: one for name, one in weights.items()}
+        unet = network_from_file(file, network, configs, "unet", diffusers.UNet2DConditionModel, dtypes.network)
         schedule = read_json(configs / "scheduler" / "scheduler_config.json", "scheduler")
+        stated = config_of(vae) if vae is not None else read_json(configs / "vae" / "config.json", "vae")
         chosen = stated_prediction(file) or self.prediction
-        return self._assemble(unet, vae, encoders, tokenizers, schedule, chosen)
+        return self._assemble(unet, stated, vae, encoders, tokenizers, schedule, chosen)
 
     def _assemble(
         self,
         unet: nn.Module,
-        vae: nn.Module,
+        stated: Mapping[str, Foreign],
+        vae: nn.Module | None,
         encoders: Sequence[nn.Module],
         tokenizers: Sequence[Foreign],
         schedule: Mapping[str, Foreign],
         prediction: Prediction,
     ) -> Checkpoint:
-        latents = kl_latents(config_of(vae))
-        loaded = LoadedVAE(self, vae, latents)
+        latents = kl_latents(stated)
+        loaded = LoadedVAE(self, vae, latents) if vae is not None else None
         edge = config_of(unet).sample_size
         height, width = (edge, edge) if isinstance(edge, int) else edge
         return Checkpoint(
@@ -131,9 +147,9 @@ class StableDiffusion1(Family):
                 BetaSchedule.from_config(schedule),
                 latents,
                 (width * latents.factor, height * latents.factor),
-                ProjectionOf(loaded),
+                ProjectionOf(loaded) if loaded is not None else lambda: None,
             ),
-            LoadedTextEncoder(self, tuple(tokenizers), tuple(encoders)),
+            LoadedTextEncoder(self, tuple(tokenizers), tuple(encoders)) if encoders else None,
             loaded,
         )
 
@@ -197,7 +213,8 @@ class StableDiffusion1(Family):
 def unet_shape(tensors: Mapping[str, TensorInfo]) -> UNetShape | None:
     """What the tensors of a U-Net with cross-attention say of it; None for others."""
     for layout, prefix, entry, pooled in (
-        ("ldm", "model.diffusion_model.", "input_blocks.0.0.weight", "label_emb.0.0.weight"),
+        ("ldm", _ORIGINAL, "input_blocks.0.0.weight", "label_emb.0.0.weight"),
+        ("ldm", "", "input_blocks.0.0.weight", "label_emb.0.0.weight"),
         ("diffusers", "", "conv_in.weight", "add_embedding.linear_1.weight"),
     ):
         first = tensors.get(prefix + entry)

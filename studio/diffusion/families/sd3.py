@@ -19,7 +19,14 @@ from studio.diffusion.family import Detected, Encoded, Family
 from studio.diffusion.foreign import Foreign, config_of
 from studio.diffusion.model import Checkpoint, Conditioned, LoadedModel, LoadedTextEncoder, LoadedVAE
 from studio.diffusion.text import clip_hidden, t5_hidden, tokenize
-from studio.diffusion.weights.components import clip_from_file, load_clip, load_network, network_from_file, t5_from_file
+from studio.diffusion.weights.components import (
+    clip_from_file,
+    load_clip,
+    load_network,
+    network_from_file,
+    t5_from_file,
+    vae_from_file,
+)
 from studio.diffusion.weights.folder import ModelFolder, read_json
 from studio.diffusion.weights.header import TensorInfo
 from studio.diffusion.weights.single_file import SingleFile
@@ -79,15 +86,15 @@ class StableDiffusion3(Family):
         shape = "transformer" if file.config else _config_of(file.tensors)
         network = network_from_file(file, weights, configs, shape, diffusers.SD3Transformer2DModel, dtypes.network)
         vae: nn.Module | None = None
-        if _holds(file, "first_stage_model."):
-            vae = network_from_file(file, weights, configs, "vae", diffusers.AutoencoderKL, dtypes.vae)
+        if file.holds("first_stage_model.", "vae."):
+            vae = vae_from_file(file, weights, configs, dtypes.vae)
         encoders, tokenizers = [], []
-        if _holds(file, "text_encoders.clip_l.") and _holds(file, "text_encoders.clip_g."):
+        if file.holds("text_encoders.clip_l.") and file.holds("text_encoders.clip_g."):
             kind = transformers.CLIPTextModelWithProjection
             for encoder, _, padding in CLIPS:
                 encoders.append(clip_from_file(file, weights, configs, encoder, kind, dtypes.text_encoder))
                 tokenizers.append(find_tokenizer(file.path, file.tokenizer, encoders[-1], padding))
-            if _holds(file, "text_encoders.t5xxl."):
+            if file.holds("text_encoders.t5xxl."):
                 encoders.append(t5_from_file(file, weights, configs, "text_encoder_3", dtypes.text_encoder))
                 tokenizers.append(find_t5_tokenizer(file.path, file.config, "tokenizer_3", encoders[-1]))
         schedule = read_json(configs / "scheduler" / "scheduler_config.json", "scheduler")
@@ -162,10 +169,6 @@ def _with_t5(embeds: Tensor, states: Tensor) -> Tensor:
 
 def _variant(channels: int) -> str:
     return "" if channels == 16 else f"{channels} channels"
-
-
-def _holds(file: SingleFile, prefix: str) -> bool:
-    return any(name.startswith(prefix) for name in file.tensors)
 
 
 def _config_of(tensors: Mapping[str, TensorInfo]) -> str:

@@ -15,6 +15,7 @@ from torch import nn
 from studio.diffusion.device import is_out_of_memory
 from studio.diffusion.foreign import Foreign
 from studio.diffusion.weights.folder import ModelFolder
+from studio.diffusion.weights.gguf_file import as_numbers, in_blocks, settle_blocks
 from studio.diffusion.weights.header import read_header
 from studio.diffusion.weights.single_file import SingleFile
 from studio.diffusion.weights.unpickle import load_pickle
@@ -66,10 +67,36 @@ def network_from_file(
     kind: type[Foreign],
     dtype: torch.dtype,
 ) -> nn.Module:
-    """A diffusers model out of the tensors of a single file; `configs` holds the component's config folder. Raises ModelUnreadable."""
-    return _from_file(
-        file, component, lambda where: kind.from_single_file(dict(weights), dtype=dtype, **where), configs
-    )
+    """A diffusers model out of the tensors of a single file; `configs` holds the component's config folder.
+
+    Linear layers that the file keeps in blocks of few bits stay so, and compute in `dtype`. Raises ModelUnreadable.
+    """
+
+    def build(where: dict[str, Foreign]) -> Foreign:
+        if not in_blocks(weights):
+            return kind.from_single_file(dict(weights), dtype=dtype, **where)
+        import diffusers
+
+        quantized: Foreign = diffusers.GGUFQuantizationConfig
+        blocks = quantized(compute_dtype=dtype)
+        model = kind.from_single_file(dict(weights), dtype=dtype, quantization_config=blocks, **where)
+        settle_blocks(model.modules(), dtype)
+        return model
+
+    return _from_file(file, component, build, configs)
+
+
+def vae_from_file(file: SingleFile, weights: dict[str, torch.Tensor], configs: Path, dtype: torch.dtype) -> nn.Module:
+    """The AutoencoderKL among the tensors of a single file, under its authors' names or those of diffusers. Raises ModelUnreadable."""
+    import diffusers
+
+    own = {
+        name.removeprefix(prefix): tensor
+        for prefix in ("first_stage_model.", "vae.")
+        for name, tensor in weights.items()
+        if name.startswith(prefix)
+    }
+    return network_from_file(file, own, configs, "vae", diffusers.AutoencoderKL, dtype)
 
 
 def clip_from_file(
@@ -101,11 +128,19 @@ def t5_from_file(
     convert: Foreign = single_file_utils.create_diffusers_t5_model_from_checkpoint
 
     def build(where: dict[str, Foreign]) -> Foreign:
-        model = convert(T5EncoderModel, dict(weights), torch_dtype=dtype, **where)
+        model = convert(T5EncoderModel, _of_text(weights, dtype), torch_dtype=dtype, **where)
         model.tie_weights()
         return model
 
     return _from_file(file, component, build, configs)
+
+
+_TEXT = ("cond_stage_model.", "conditioner.", "text_encoders.")
+
+
+def _of_text(weights: dict[str, torch.Tensor], dtype: torch.dtype) -> dict[str, torch.Tensor]:
+    """The tensors of text encoders, whose code of transformers cannot compute with blocks."""
+    return as_numbers({name: one for name, one in weights.items() if name.startswith(_TEXT)}, dtype)
 
 
 def _from_file(

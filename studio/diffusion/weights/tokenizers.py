@@ -16,6 +16,7 @@ from studio.diffusion.foreign import Foreign, config_of
 from studio.graph.errors import ModelUnreadable
 
 _CLIP_REPOSITORY = "openai/clip-vit-large-patch14"
+_T5_REPOSITORY = "google/t5-v1_1-xxl"
 _VOCABULARY = 49408
 _T5_ROWS = 128
 """T5's embedding is padded to a multiple of 128 rows: 32128 for 32100 tokens."""
@@ -47,13 +48,15 @@ def load_t5_tokenizer(folder: Path, component: str, encoder: nn.Module) -> Forei
 
 
 def find_t5_tokenizer(file: Path, given: Path | None, component: str, encoder: nn.Module) -> Foreign:
-    """The T5 tokenizer for a single file: in a folder named like the component, inside `given` or beside the file.
-
-    Raises ModelUnreadable where there is none.
+    """The T5 tokenizer for a single file: in a folder named like the component, inside `given` or beside the file; else in the local
+    Hugging Face cache. Raises ModelUnreadable where there is none.
     """
     for folder in (given / component if given is not None else None, file.parent / component):
         if folder is not None and folder.is_dir():
             return load_t5_tokenizer(folder, component, encoder)
+    for name in ("tokenizer.json", "spiece.model"):
+        if (cached := _hub_cache(_T5_REPOSITORY, name)) is not None:
+            return load_t5_tokenizer(cached, component, encoder)
     raise ModelUnreadable(
         file,
         "The file holds a T5 text encoder, and its tokenizer was not found.",
@@ -111,7 +114,7 @@ def find_tokenizer(file: Path, given: Path | None, encoder: nn.Module, pad: str 
         extra = {} if pad is None else {"pad_token": pad}
         tokenizer = CLIPTokenizer(**_clip_tables(vocabulary), model_max_length=77, **extra)
         return _checked(tokenizer, vocabulary, "tokenizer", encoder)
-    if (cached := _hub_cache()) is not None:
+    if (cached := _hub_cache(_CLIP_REPOSITORY, "vocab.json", "merges.txt")) is not None:
         return load_tokenizer(cached, "tokenizer", encoder)
     raise ModelUnreadable(
         file,
@@ -150,12 +153,12 @@ def _open_clip_vocabulary() -> Path | None:
     return path if path.is_file() else None
 
 
-def _hub_cache() -> Path | None:
-    """The folder of CLIP's own repository in the local Hugging Face cache."""
+def _hub_cache(repository: str, *names: str) -> Path | None:
+    """The folder of a repository in the local Hugging Face cache; None where one of the files is not there."""
     from huggingface_hub import try_to_load_from_cache
 
-    files = [try_to_load_from_cache(_CLIP_REPOSITORY, name) for name in ("vocab.json", "merges.txt")]
-    return Path(files[0]).parent if all(isinstance(file, str) for file in files) and isinstance(files[0], str) else None
+    files = [found for name in names if isinstance(found := try_to_load_from_cache(repository, name), str)]
+    return Path(files[0]).parent if len(files) == len(names) else None
 
 
 def _clip_tables(path: Path) -> dict[str, Foreign]:
