@@ -52,9 +52,18 @@ def tokenize_chat(tokenizer: Foreign, messages: Sequence[str], window: int, *, f
 
     All are padded to the window, or without `fill` to the longest. What is cut off is told without the markers at the end.
     """
-    whole: list[list[int]] = [tokenizer(message, truncation=False, verbose=False).input_ids for message in messages]
+    whole: list[list[int]] = [
+        tokenizer(message, add_special_tokens=False, verbose=False).input_ids for message in messages
+    ]
     padding = "max_length" if fill else "longest"
-    padded = tokenizer(list(messages), padding=padding, max_length=window, truncation=True, return_tensors="pt")
+    padded = tokenizer(
+        list(messages),
+        add_special_tokens=False,
+        padding=padding,
+        max_length=window,
+        truncation=True,
+        return_tensors="pt",
+    )
     cut = tuple(tokenizer.decode(ids[window:], skip_special_tokens=True).strip() for ids in whole)
     return Tokens(padded.input_ids, tuple(len(ids) for ids in whole), cut, padded.attention_mask)
 

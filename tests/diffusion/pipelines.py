@@ -54,7 +54,7 @@ def run_theirs(pipeline: Foreign, prompts: Sequence[str] = PROMPTS, seed: int = 
         if negative is not None:
             # A list of its own for every run: some pipelines write into it.
             options["negative_prompt"] = [negative] * len(prompts)
-        run = pipeline(list(prompts), generator=generators, output_type=kind, **options)
+        run = pipeline(prompt=list(prompts), generator=generators, output_type=kind, **options)
         results.append(run.images)
     return Theirs(results[0], results[1].permute(0, 2, 3, 1))
 

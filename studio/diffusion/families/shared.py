@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from studio.diffusion.device import Dtypes
 from studio.diffusion.family import Family
 from studio.diffusion.foreign import Foreign
-from studio.diffusion.model import Checkpoint, LatentFormat, LoadedModel, LoadedVAE
+from studio.diffusion.model import Checkpoint, Conditioned, LatentFormat, LoadedModel, LoadedVAE
 from studio.diffusion.noise_schedule import FlowSchedule
 from studio.diffusion.prediction import Prediction
 from studio.diffusion.preview import ProjectionOf
@@ -24,6 +24,10 @@ from studio.resources import resource
 
 ORIGINAL = "model.diffusion_model."
 """What stands before the network's names in files that were saved as whole checkpoints."""
+
+
+REFERENCE = "reference"
+"""Extras of a conditioning that are pictures to go by: "reference.0" and so on."""
 
 
 def check_prompts(prompts: Sequence[str]) -> None:
@@ -137,6 +141,23 @@ def unpack(patches: Tensor, height: int, width: int, patch: int) -> Tensor:
     channels = numbers // patch**2
     latent = patches.view(batch, height // patch, width // patch, channels, patch, patch).permute(0, 3, 1, 4, 2, 5)
     return latent.reshape(batch, channels, height, width)
+
+
+def references(conditioned: Conditioned, channels: int) -> list[Tensor]:
+    """The latents (prompts, channels, height, width) of the pictures to go by, in their order: extras "reference.0", "reference.1" ...
+
+    Raises ValueRefused for latents of another number of channels.
+    """
+    named = [f"{REFERENCE}.{number}" for number in range(len(conditioned.extras))]
+    found = [conditioned.extras[name] for name in named if name in conditioned.extras]
+    for latent in found:
+        if latent.ndim != 4 or latent.shape[1] != channels:
+            raise ValueRefused(
+                f"The latent of a reference picture has the shape {tuple(latent.shape)}; this network takes {channels} channels.",
+                socket="positive",
+                mend="Encode the reference picture with the VAE of the same checkpoint.",
+            )
+    return found
 
 
 def times_of(x: Tensor, time: float) -> Tensor:
