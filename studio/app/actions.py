@@ -48,6 +48,11 @@ class Command(StrEnum):
     EXTRACT = "graph.extract"
     CHANGE_TYPE = "graph.change_type"
     SWAP_INPUTS = "graph.swap_inputs"
+    MAKE_SUBGRAPH = "subgraph.make"
+    UNPACK_SUBGRAPH = "subgraph.unpack"
+    ENTER_SUBGRAPH = "subgraph.enter"
+    LEAVE_SUBGRAPH = "subgraph.leave"
+    SEPARATE_SUBGRAPH = "subgraph.separate"
     TIDY = "arrange.tidy"
     ALIGN_LEFT = "arrange.left"
     ALIGN_CENTER = "arrange.center"
@@ -102,6 +107,9 @@ class State:
     selected: int = 0
     """Nodes, frames and notes that are selected."""
     selected_nodes: int = 0
+    selected_subgraphs: int = 0
+    inside: bool = False
+    """Whether a subgraph is looked into."""
     can_undo: bool = False
     can_redo: bool = False
     clipboard: bool = False
@@ -147,6 +155,14 @@ def several_nodes_selected(state: State) -> bool:
 
 def many_nodes_selected(state: State) -> bool:
     return state.selected_nodes > 2
+
+
+def one_subgraph_selected(state: State) -> bool:
+    return state.selected_nodes == 1 and state.selected_subgraphs == 1
+
+
+def is_inside(state: State) -> bool:
+    return state.inside
 
 
 def can_undo(state: State) -> bool:
@@ -244,6 +260,15 @@ ACTIONS: Final[tuple[Action, ...]] = (
            help="A node of another type, with the wires and values that fit."),
     Action(Command.SWAP_INPUTS, "Swap inputs", "swap_inputs", Menu.GRAPH, one_node_selected, 2,
            help="The first two inputs of a type change places."),
+    Action(Command.MAKE_SUBGRAPH, "Make subgraph…", "make_subgraph", Menu.GRAPH, has_selected_nodes, 3,
+           help="One node that stands for the selected ones."),
+    Action(Command.ENTER_SUBGRAPH, "Enter subgraph", "enter_subgraph", Menu.GRAPH, one_subgraph_selected, 3,
+           help="Look inside. What is changed there changes in all its instances."),
+    Action(Command.LEAVE_SUBGRAPH, "Leave subgraph", "leave_subgraph", Menu.GRAPH, is_inside, 3),
+    Action(Command.UNPACK_SUBGRAPH, "Unpack subgraph", "unpack_subgraph", Menu.GRAPH, one_subgraph_selected, 3,
+           help="Its nodes in its place."),
+    Action(Command.SEPARATE_SUBGRAPH, "Make independent", "separate_subgraph", Menu.GRAPH, one_subgraph_selected, 3,
+           help="A definition of its own: changes of the other instances no longer reach it."),
     Action(Command.TIDY, "Tidy", "tidy", Menu.ARRANGE, has_nodes,
            help="In columns, from left to right, with few crossings: the selected nodes, or all."),
     Action(Command.ALIGN_LEFT, "Line up left", "align_left", Menu.ARRANGE, several_nodes_selected, 1),

@@ -27,6 +27,7 @@ from studio.graph.graph import (
     subgraph_of,
     subgraph_type,
 )
+from studio.graph.inside import is_end
 
 _MARK: Final = "wirelight-clip"
 _VERSION: Final = 1
@@ -57,8 +58,9 @@ class Pasted:
 def copy(
     graph: Graph, nodes: Collection[NodeId], frames: Collection[FrameId] = (), notes: Collection[NoteId] = ()
 ) -> str:
-    """The nodes with the links into them, frames and notes, as a text. Ids that the graph lacks are left out."""
-    kept = {id: graph.nodes[id] for id in nodes if id in graph.nodes}
+    """The nodes with the links into them, frames and notes, as a text. Ids that the graph lacks are left out, and so are the nodes that
+    stand for a subgraph's inputs and outputs."""
+    kept = {id: graph.nodes[id] for id in nodes if id in graph.nodes and not is_end(graph.nodes[id])}
     clip = Clip(
         kept,
         {input: output for input, output in graph.links.items() if input.node in kept},

@@ -204,7 +204,7 @@ class SetNote(_Alone):
 
 
 @dataclass(frozen=True, slots=True)
-class SetSubgraph(_Alone):
+class SetSubgraph:
     """A subgraph's definition appears, changes, or (None) goes."""
 
     id: SubgraphId
@@ -215,6 +215,12 @@ class SetSubgraph(_Alone):
             raise EditRefused("A subgraph cannot hold definitions of its own.", where=self.id)
         before = graph.subgraphs.get(self.id)
         return replace(graph, subgraphs=_with(graph.subgraphs, self.id, self.subgraph)), SetSubgraph(self.id, before)
+
+    def merge(self, earlier: AnyEdit) -> AnyEdit | None:
+        same = (
+            isinstance(earlier, SetSubgraph) and earlier.id == self.id and None not in (earlier.subgraph, self.subgraph)
+        )
+        return self if same else None
 
 
 @dataclass(frozen=True, slots=True)

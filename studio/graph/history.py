@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from studio.graph.edits import AnyEdit
@@ -13,6 +13,29 @@ if TYPE_CHECKING:
 MOST_STEPS: Final = 10_000
 Listener: TypeAlias = "Callable[[Graph, AnyEdit], None]"
 """Called with the graph after a change, and the edit that led to it (for an undo, the edit that took it back)."""
+
+
+class Revisable(Protocol):
+    """A graph that is edited, and whose edits are taken back: a document's, or the inside of one of its subgraphs."""
+
+    @property
+    def graph(self) -> Graph: ...
+
+    def listen(self, listener: Listener) -> Callable[[], None]: ...
+
+    def apply(self, edit: AnyEdit, *, merge: bool = False) -> None: ...
+
+    def seal(self) -> None: ...
+
+    @property
+    def can_undo(self) -> bool: ...
+
+    @property
+    def can_redo(self) -> bool: ...
+
+    def undo(self) -> AnyEdit | None: ...
+
+    def redo(self) -> AnyEdit | None: ...
 
 
 @dataclass(slots=True)

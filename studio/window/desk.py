@@ -22,7 +22,7 @@ from studio.app.settings import Theme as ThemeChoice
 from studio.app.supervisor import Supervisor
 from studio.graph.edits import AnyEdit
 from studio.graph.errors import WirelightError
-from studio.graph.graph import Graph, NodeId, Point
+from studio.graph.graph import Graph, NodeId, Point, subgraph_of
 from studio.library.models import find_models
 from studio.library.places import Places
 from studio.protocol.messages import CatalogSent
@@ -36,6 +36,7 @@ from studio.window.commands.edit import EditCommands
 from studio.window.commands.file import FileCommands
 from studio.window.commands.graph import GraphCommands
 from studio.window.commands.run import RunCommands
+from studio.window.commands.subgraphs import SubgraphCommands
 from studio.window.commands.view import ViewCommands
 from studio.window.controls.editing import Editing
 from studio.window.dialogs.pages import show_error
@@ -48,7 +49,7 @@ from studio.window.panels.notices import Notices
 from studio.window.panels.queue import QueuePanel
 from studio.window.panels.viewer import Viewer
 from studio.window.picker import Row
-from studio.window.progress import Progress, outermost, touched
+from studio.window.progress import Progress, touched
 from studio.window.run_display import RunDisplay
 from studio.window.slots import Slots
 from studio.window.templates import templates
@@ -90,6 +91,7 @@ class Desk(QObject):
             EditCommands(self),
             self._graph,
             BuildCommands(self),
+            SubgraphCommands(self),
             ArrangeCommands(self),
             RunCommands(self),
             ViewCommands(self),
@@ -168,6 +170,7 @@ class Desk(QObject):
         view.error_asked.connect(self._show_error)
         view.shown_asked.connect(lambda node: self._slots.put(NodeId(node), self.viewer.shown or 1))
         view.rename_asked.connect(self._graph.rename_thing)
+        view.enter_asked.connect(lambda node: window.enter((*window.path, NodeId(node))))
         view.split_asked.connect(self._graph.split_wire)
         view.files_dropped.connect(self.files.open_paths)
         view.slot_asked.connect(self._slots.press)
@@ -229,10 +232,12 @@ class Desk(QObject):
         self.minimap.show_scene(self.scene)
         self.inspector.show_scene(self.scene)
         self._stop_listening()
-        self._stop_listening = self.scene.history.listen(self._outdate)
+        self._stop_listening = self.document.history.listen(self._outdate)
         if self.progress is not None:
             for node, status in self.progress.statuses(self.document.id).items():
-                self.scene.show_status(node, status)
+                *path, id = map(NodeId, node.split("/"))
+                if tuple(path) == self.window.path:
+                    self.scene.show_status(id, status)
 
     def _bring_forward(self) -> None:
         """Nodes that were saved by an earlier version of their plugin become those that are here. An undo takes it back."""
@@ -246,7 +251,10 @@ class Desk(QObject):
         """What an edit changes, and all that hangs on it, is no longer what the last run made of it."""
         if self.progress is None or not self.progress.statuses(self.document.id):
             return
-        self.progress.outdate(self.document.id, self.scene.wiring.reachable(touched(edit), upstream=False))
+        whole = self.window.scene_by_id(self.document.id)
+        if whole is not None:
+            changed = touched(edit, graph)
+            self.progress.outdate(self.document.id, whole.wiring.reachable(changed, upstream=False))
 
     def note_closed(self) -> None:
         """Look whether a closed document can still come back."""
@@ -292,13 +300,20 @@ class Desk(QObject):
         self._graph.search(hint, screen, take)
 
     def show_node(self, document: str, node: str) -> None:
-        """Look at a node, of whichever document; of an inner one, at what holds it."""
+        """Look at a node, of whichever document and subgraph."""
         held = next((one for one in self.session.documents if one.id == document), None)
         if held is not None and held is not self.document:
             self.window.show_document(held)
-        key = ("node", outermost(NodeId(node)))
+        *path, id = map(NodeId, node.split("/"))
+        if tuple(path) != self.window.path:
+            self.window.enter(tuple(path))
+        key = ("node", id)
         self.scene.select({key})
         self.view.fit(self.scene.bounds_of({key}))
+
+    def path_to(self, node: NodeId) -> NodeId:
+        """How a run calls a node of what is shown: by its path."""
+        return NodeId("/".join((*self.window.path, node)))
 
     def refresh_slots(self, document: str) -> None:
         """Fetch anew what the viewer shows of a document."""
@@ -323,6 +338,8 @@ class Desk(QObject):
             nodes=len(scene.nodes),
             selected=len(scene.selected),
             selected_nodes=len(scene.selected_nodes),
+            selected_subgraphs=sum(subgraph_of(scene.nodes[id].node.type) is not None for id in scene.selected_nodes),
+            inside=bool(self.window.path),
             can_undo=scene.history.can_undo,
             can_redo=scene.history.can_redo,
             clipboard=self._clip,

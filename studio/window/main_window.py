@@ -15,13 +15,16 @@ from studio.app.settings import Settings, change_settings
 from studio.app.settings import Theme as ThemeChoice
 from studio.graph.errors import WirelightError
 from studio.graph.spec import Catalog
+from studio.graph.workflow import View
 from studio.library.places import Places
 from studio.window.canvas.scene import CanvasScene
 from studio.window.canvas.view import CanvasView
 from studio.window.panels.bottom_line import BottomLine
+from studio.window.panels.crumbs import Crumbs
 from studio.window.panels.dock import PanelDock
 from studio.window.panels.notices import Notices
 from studio.window.panels.top_bar import TopBar
+from studio.window.scenes import Path, Scenes, definition_at
 from studio.window.theme import load_theme, palette, style_sheet
 
 _SIDE_WIDTH: Final = 340
@@ -49,17 +52,19 @@ class MainWindow(QMainWindow):
         self.session = session
         self.settings = settings
         self.places = places
-        self.catalog = catalog or Catalog.of(())
         self.theme = load_theme(theme_name(settings.theme))
-        self._loading = catalog is None
         self._closing = False
-        self._scenes: dict[str, CanvasScene] = {}
+        self.path: Path = ()
+        """The subgraphs that were entered in the document that is shown."""
+        self._paths: dict[str, Path] = {}
+        self._views: dict[tuple[str, Path], View] = {}
+        self._scenes = Scenes(catalog, self.theme, self.refresh_soon)
         self._on_close: Callable[[], None] = lambda: None
         self.setWindowTitle("Wirelight")
         self.setAnimated(False)
         self.setDockNestingEnabled(True)
         self.document = session.active or next(iter(session.documents), None) or session.new()
-        self.scene = self.scene_of(self.document)
+        self.scene = self._scenes.of(self.document)
         self.view = CanvasView(self.scene)
         self.notices = Notices(self.view)
         self._refresh_timer = self._single_shot(0, self._refresh)
@@ -79,12 +84,15 @@ class MainWindow(QMainWindow):
         self.tabs.setExpanding(False)
         self.tabs.setTabsClosable(True)
         self.tabs.setAccessibleName("Open workflows")
+        self.crumbs = Crumbs()
+        self.crumbs.chosen.connect(lambda depth: self.enter(self.path[:depth]))
         self.bottom = BottomLine(self.theme)
         middle = QWidget()
         column = QVBoxLayout(middle)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self.tabs)
+        column.addWidget(self.crumbs)
         column.addWidget(self.view, 1)
         column.addWidget(self.bottom)
         self.setCentralWidget(middle)
@@ -123,39 +131,79 @@ class MainWindow(QMainWindow):
     # Documents
 
     @property
+    def catalog(self) -> Catalog:
+        """All node types on offer."""
+        return self._scenes.catalog
+
+    @property
     def scenes(self) -> list[CanvasScene]:
         """Those of all documents that were looked at."""
-        return list(self._scenes.values())
+        return list(self._scenes)
 
-    def scene_by_id(self, document: str) -> CanvasScene | None:
-        """The scene of a document, where it was looked at."""
-        return self._scenes.get(document)
+    def scene_by_id(self, document: str, path: Path = ()) -> CanvasScene | None:
+        """The scene of a document, or of a subgraph in it, where it was looked at."""
+        return self._scenes.held(document, path)
 
     def show_document(self, document: Document) -> None:
-        """Look at a document."""
+        """Look at a document, or at the subgraph in it that was looked at last."""
         self.keep_view()
+        self._paths[self.document.id] = self.path
         self.document = document
         self.session.activate(document)
-        self.scene = self.scene_of(document)
-        self.view.show_scene(self.scene, document.view)
+        self._look(self._paths.get(document.id, ()))
         self.refresh_documents()
         self.shown.emit()
         self.refresh_soon()
+
+    def enter(self, path: Path) -> None:
+        """Look into the subgraph at the end of a path, or as far as there is one; the empty path leaves all of them."""
+        self.keep_view()
+        self._look(path)
+        self.shown.emit()
+        self.refresh_soon()
+
+    def _look(self, path: Path) -> None:
+        while path and definition_at(self.document.graph, path) is None:
+            path = path[:-1]
+        self.path = path
+        self.scene = self._scenes.of(self.document, path)
+        view = self._views.get((self.document.id, path)) if path else self.document.view
+        self.view.show_scene(self.scene, view)
+        self._show_crumbs()
+
+    def _show_crumbs(self) -> None:
+        graph = self.document.graph
+        titles = [self.document.title]
+        for depth in range(1, len(self.path) + 1):
+            id = definition_at(graph, self.path[:depth])
+            titles.append((graph.subgraphs[id].title or id) if id is not None else "")
+        self.crumbs.show_titles(titles, self._shared() if self.path else "")
+
+    def _shared(self) -> str:
+        """How many nodes change with the subgraph that is shown."""
+        from studio.graph.subgraphs import count_instances  # not before the first frame
+
+        id = definition_at(self.document.graph, self.path)
+        count = count_instances(self.document.graph, id) if id is not None else 0
+        return f"{count} linked instances change together" if count > 1 else ""
 
     def close_document(self, document: Document) -> None:
         """A document goes; another one is shown, an empty one where there is none left."""
         self.keep_view()
         self.session.close(document)
         self.show_document(self.session.active or self.session.new())
-        scene = self._scenes.pop(document.id, None)
-        if scene is not None:
-            scene.close()
-            scene.deleteLater()
+        self._scenes.forget(document.id)
+        self._paths.pop(document.id, None)
+        self._views = {key: view for key, view in self._views.items() if key[0] != document.id}
         self.forgotten.emit(document.id)
 
     def keep_view(self) -> None:
         """Note where the document is looked at."""
-        if self.view.canvas is self._scenes.get(self.document.id) and self.view.isVisible():
+        if self.view.canvas is not self._scenes.held(self.document.id, self.path) or not self.view.isVisible():
+            return
+        if self.path:
+            self._views[self.document.id, self.path] = self.view.looking_at()
+        else:
             self.document.view = self.view.looking_at()
 
     def refresh_documents(self) -> None:
@@ -176,23 +224,10 @@ class MainWindow(QMainWindow):
         self.top.show_document(self.document.title, edited=self.document.dirty)
         self.setWindowTitle(f"{self.document.title}{' *' if self.document.dirty else ''} \u2013 Wirelight")
 
-    def scene_of(self, document: Document) -> CanvasScene:
-        """The scene of a document, made where it was not looked at before."""
-        scene = self._scenes.get(document.id)
-        if scene is None:
-            scene = CanvasScene(document.history, self.catalog, self.theme, loading=self._loading)
-            scene.selection_changed.connect(self.refresh_soon)
-            scene.content_changed.connect(self.refresh_soon)
-            self._scenes[document.id] = scene
-        return scene
-
     def show_catalog(self, catalog: Catalog) -> None:
         """Other node types are on offer."""
-        if self._loading or catalog.fingerprint != self.catalog.fingerprint:
-            self._loading = False
-            self.catalog = catalog
-            for scene in self._scenes.values():
-                scene.show_catalog(catalog)
+        if self._scenes.loading or catalog.fingerprint != self.catalog.fingerprint:
+            self._scenes.show_catalog(catalog)
         self.refresh_soon()
 
     def show_theme(self, name: str) -> None:
@@ -202,8 +237,7 @@ class MainWindow(QMainWindow):
         if isinstance(application, QApplication):
             application.setPalette(palette(theme))
             application.setStyleSheet(style_sheet(theme))
-        for scene in self._scenes.values():
-            scene.show_theme(theme)
+        self._scenes.show_theme(theme)
         for part in (self.view, self.top, self.bottom):
             part.show_theme(theme)
         self.dressed.emit()
@@ -221,6 +255,10 @@ class MainWindow(QMainWindow):
             self._refresh_timer.start()
 
     def _refresh(self) -> None:
+        if self.path and definition_at(self.document.graph, self.path) is None:
+            self.enter(self.path)
+        elif self.path:
+            self._show_crumbs()
         self.refresh_documents()
         self.changed.emit()
         self._state_timer.start()

@@ -11,8 +11,18 @@ from PySide6.QtGui import QImage
 
 from studio.app.runs import Order, Runs
 from studio.app.supervisor import Report, Supervisor, WorkerDied, WorkerSilent, WorkerStarting
-from studio.graph.edits import AddNodes, AnyEdit, Batch, ResetParameter, SetLinks, SetParameter
-from studio.graph.graph import NodeId
+from studio.graph.edits import (
+    AddNodes,
+    AnyEdit,
+    Batch,
+    InSubgraph,
+    ResetParameter,
+    SetLinks,
+    SetParameter,
+    SetSubgraph,
+)
+from studio.graph.graph import Graph, NodeId
+from studio.graph.subgraphs import standing_for
 from studio.protocol.messages import (
     CatalogSent,
     Fetched,
@@ -85,12 +95,14 @@ class Progress(QObject):
         """All nodes of a document that have taken part in a run."""
         return self._held.get(document, {})
 
-    def outdate(self, document: str, nodes: Iterable[NodeId]) -> None:
+    def outdate(self, document: str, nodes: Collection[NodeId]) -> None:
         """These nodes would come out differently now: what the last run said of them goes, but for the picture."""
         order = self._queue.current
         running = order is not None and order.document == document
-        for node in nodes:
-            status = self._held.get(document, {}).get(node)
+        held = self._held.get(document, {})
+        inner = [one for one in held if outermost(one) in set(nodes) and one not in nodes]
+        for node in [*nodes, *inner]:
+            status = held.get(node)
             if status is None or status.state not in _OVER or (running and status.state is not State.FAILED):
                 continue
             self._held[document][node] = Status(preview=status.preview)
@@ -201,7 +213,7 @@ class Progress(QObject):
             return
         self.planned, self.done, self.node, self.paused = planned, 0, None, False
         self.last_document = order.document
-        kept = {outermost(id) for id in cached}
+        kept = {id for node in cached for id in levels(node)}
         statuses = self.statuses(order.document)
         for node in [*statuses, *(id for id in kept if id not in statuses)]:
             preview = self.status(order.document, node).preview
@@ -212,21 +224,21 @@ class Progress(QObject):
         if order is None:
             return
         self.node = node
-        id = outermost(node)
-        before = self.status(order.document, id)
-        going_on = before.state in (State.RUNNING, State.PAUSED)
-        self._put(order, id, replace(before, state=state) if going_on else Status(state, preview=before.preview))
+        for id in levels(node):
+            before = self.status(order.document, id)
+            going_on = before.state in (State.RUNNING, State.PAUSED)
+            self._put(order, id, replace(before, state=state) if going_on else Status(state, preview=before.preview))
 
     def _stepped(self, report: Stepped) -> None:
         order = self._order(report.run)
         if order is None:
             return
-        id = outermost(report.node)
         self.node = report.node
-        before = self.status(order.document, id)
         image = image_of(report.preview, self._supervisor.picture)
-        state = State.PAUSED if before.state is State.PAUSED else State.RUNNING
-        self._put(order, id, Status(state, report.index, report.of, report.left, preview=image or before.preview))
+        for id in levels(report.node):
+            before = self.status(order.document, id)
+            state = State.PAUSED if before.state is State.PAUSED else State.RUNNING
+            self._put(order, id, Status(state, report.index, report.of, report.left, preview=image or before.preview))
         if image is not None:
             self.live.emit(image, f"step {report.index} of {report.of}")
 
@@ -235,11 +247,11 @@ class Progress(QObject):
         if order is None:
             return
         self.done += not report.cached
-        id = outermost(report.node)
         image = image_of(report.shown, self._supervisor.picture)
-        preview = image or self.status(order.document, id).preview
         state = State.CACHED if report.cached else State.DONE
-        self._put(order, id, Status(state, seconds=report.seconds, preview=preview))
+        for id in levels(report.node):
+            preview = image or self.status(order.document, id).preview
+            self._put(order, id, Status(state, seconds=report.seconds, preview=preview))
         if image is not None:
             self.live.emit(image, "")
 
@@ -247,8 +259,8 @@ class Progress(QObject):
         order = self._order(report.run)
         if order is None:
             return
-        id = outermost(report.node)
-        self._fail(order, id, report.what, report.mend, report.socket if id == report.node else "", report.trace)
+        for id in levels(report.node):
+            self._fail(order, id, report.what, report.mend, report.socket if id == report.node else "", report.trace)
 
     def _finished(self, run: RunId, state: str) -> None:
         order = self._order(run)
@@ -267,8 +279,8 @@ class Progress(QObject):
         for node, status in list(self.statuses(order.document).items()):
             self._put(order, node, Status(preview=status.preview))
         for problem in report.problems:
-            id = outermost(problem.node)
-            self._fail(order, id, problem.what, problem.mend, problem.socket if id == problem.node else "")
+            for id in levels(problem.node):
+                self._fail(order, id, problem.what, problem.mend, problem.socket if id == problem.node else "")
         self.node, self.paused = None, False
         self.refused.emit(order, report.problems)
 
@@ -281,20 +293,28 @@ class Progress(QObject):
         self.status_changed.emit(order.document, node)
 
 
-def touched(edit: AnyEdit) -> set[NodeId]:
-    """The nodes whose result an edit may change, without those that hang on them."""
+def touched(edit: AnyEdit, graph: Graph) -> set[NodeId]:
+    """The nodes of a graph whose result an edit may change, without those that hang on them."""
     match edit:
         case SetParameter(id) | ResetParameter(id):
             return {id}
         case SetLinks(links) | AddNodes(links=links):
             return {input.node for input in links}
+        case InSubgraph(subgraph) | SetSubgraph(subgraph):
+            return standing_for(graph, subgraph)
         case Batch(edits):
-            return {id for one in edits for id in touched(one)}
+            return {id for one in edits for id in touched(one, graph)}
         case _:
             return set()
 
 
 _OVER: Final = (State.DONE, State.CACHED, State.FAILED)
+
+
+def levels(path: NodeId) -> list[NodeId]:
+    """An inner node and all that holds it: `a`, `a/b` and `a/b/c` of `a/b/c`."""
+    parts = path.split("/")
+    return [NodeId("/".join(parts[:depth])) for depth in range(1, len(parts) + 1)]
 
 
 def outermost(path: NodeId) -> NodeId:

@@ -34,9 +34,10 @@ class RunDisplay:
         self.show_progress()
 
     def _show_status(self, document: str, node: str) -> None:
-        scene = self._desk.window.scene_by_id(document)
+        *path, id = map(NodeId, node.split("/"))
+        scene = self._desk.window.scene_by_id(document, tuple(path))
         if scene is not None:
-            scene.show_status(NodeId(node), self._progress.status(document, NodeId(node)))
+            scene.show_status(id, self._progress.status(document, NodeId(node)))
 
     def show_progress(self) -> None:
         """How far the run is, what waits, and how the worker is."""

@@ -46,7 +46,8 @@ class Slots:
         spec = self._desk.scene.spec(node)
         if spec is None:
             return
-        source = Slot(self._desk.document.id, node, "", self._desk.scene.nodes[node].title)
+        path_to = self._desk.path_to
+        source = Slot(self._desk.document.id, path_to(node), "", self._desk.scene.nodes[node].title)
         pictorial = [one.name for one in spec.outputs if one.type.name in ("Image", "Mask", "Video", "Latent")]
         if pictorial or spec.outputs:
             source.output = pictorial[0] if pictorial else spec.outputs[0].name
@@ -57,7 +58,7 @@ class Slots:
             )
             if feeding is None:
                 return
-            source.node, source.output = feeding.node, feeding.name
+            source.node, source.output = path_to(feeding.node), feeding.name
         self._desk.window.docks["viewer"].show()
         self._desk.viewer.put(number, source)
 

@@ -200,7 +200,7 @@ def palette(theme: Theme) -> QPalette:
 def style_sheet(theme: Theme) -> str:
     """What Qt's own widgets look like."""
     words = {token: theme.hex(token) for token in theme._colors}
-    return _SHEET % words
+    return _SHEET % {**words, "close": resource("icons", "close.svg").as_posix()}
 
 
 _SHEET: Final = """
@@ -247,6 +247,8 @@ QTabBar { background: transparent; border: 0; }
 QTabBar::tab { background: transparent; color: %(secondary)s; padding: 5px 14px; border: 0; border-radius: 5px; margin: 2px; }
 QTabBar::tab:selected { background: %(raised)s; color: %(text)s; }
 QTabBar::tab:hover:!selected { background: %(hover)s; }
+QTabBar::close-button { image: url("%(close)s"); subcontrol-position: right; margin: 2px; }
+QTabBar::close-button:hover { background: %(hover)s; border-radius: 4px; }
 QLabel#secondary { color: %(secondary)s; }
 QLabel#heading { font-weight: 600; }
 QFrame#popup { background: %(raised)s; border: 1px solid %(line)s; border-radius: 8px; }

@@ -11,7 +11,7 @@ from PySide6.QtGui import QTransform
 from PySide6.QtWidgets import QGraphicsScene
 
 from studio.graph.graph import Frame, FrameId, Graph, Node, NodeId, Note, NoteId, Socket, SubgraphId, subgraph_of
-from studio.graph.history import History
+from studio.graph.history import Revisable
 from studio.graph.spec import Catalog, NodeSpec
 from studio.graph.types import Refusal
 from studio.window.canvas.frame_item import FrameItem, NoteItem
@@ -52,7 +52,7 @@ class CanvasScene(QGraphicsScene):
     status_changed = Signal(str)
     """A node's id."""
 
-    def __init__(self, history: History, catalog: Catalog, theme: Theme, *, loading: bool = False) -> None:
+    def __init__(self, history: Revisable, catalog: Catalog, theme: Theme, *, loading: bool = False) -> None:
         super().__init__(-EXTENT, -EXTENT, 2 * EXTENT, 2 * EXTENT)
         self.history = history
         self.catalog = catalog

@@ -11,8 +11,8 @@ from PySide6.QtGui import QPainter, QPen, QPixmap, QTransform
 from PySide6.QtWidgets import QFrame, QGraphicsView, QWidget
 
 from studio.graph.errors import WirelightError
-from studio.graph.graph import Socket
-from studio.graph.history import History
+from studio.graph.graph import Socket, subgraph_of
+from studio.graph.history import Revisable
 from studio.graph.spec import Input, Number
 from studio.graph.types import Refusal
 from studio.graph.workflow import View
@@ -63,6 +63,8 @@ class CanvasView(QGraphicsView):
     """A node whose result the artist wants to see."""
     rename_asked = Signal(str, str)
     """Kind and id of what the artist wants to name or write."""
+    enter_asked = Signal(str)
+    """A node that stands for a subgraph, to be looked into."""
     split_asked = Signal(object, QPointF)
     """The input of a wire that was double-clicked, and where."""
     files_dropped = Signal(list)
@@ -108,7 +110,7 @@ class CanvasView(QGraphicsView):
         self.center(QPointF(0, 0))
 
     @property
-    def history(self) -> History:
+    def history(self) -> Revisable:
         return self.canvas.history
 
     def show_scene(self, scene: CanvasScene, view: View | None) -> None:
@@ -293,7 +295,10 @@ class CanvasView(QGraphicsView):
         elif found.hit is not None and found.hit.part is Part.PREVIEW:
             self.shown_asked.emit(found.item.id)
         elif found.hit is not None and found.hit.part is Part.BAND:
-            self.rename_asked.emit("node", found.item.id)
+            if subgraph_of(found.item.node.type) is not None:
+                self.enter_asked.emit(found.item.id)
+            else:
+                self.rename_asked.emit("node", found.item.id)
         else:
             self.mousePressEvent(event)
 

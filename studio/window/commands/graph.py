@@ -73,7 +73,7 @@ class GraphCommands:
     ) -> None:
         """The search over node types: of those that take what is `given`, or give what is `taken`."""
         desk = self._desk
-        search = self._searching(desk.scene.catalog)
+        search = self._searching(desk.window.catalog)
 
         def find(text: str) -> list[Row]:
             return [self._row(match) for match in search.find(text, wire_from=given, wire_to=taken, used=self._used)]
@@ -263,6 +263,7 @@ class GraphCommands:
             groups: tuple[tuple[Command, ...], ...] = (
                 (Command.RUN_TO_HERE,),
                 (Command.RENAME, Command.BYPASS, Command.MUTE, Command.COLLAPSE, Command.PIN),
+                (Command.ENTER_SUBGRAPH, Command.MAKE_SUBGRAPH, Command.UNPACK_SUBGRAPH, Command.SEPARATE_SUBGRAPH),
                 (Command.CHANGE_TYPE, Command.EXTRACT, Command.SWAP_INPUTS),
                 (Command.CUT, Command.COPY, Command.DUPLICATE, Command.DELETE, Command.DELETE_AND_HEAL),
                 (Command.ADD_FRAME, Command.FIT_SELECTION),

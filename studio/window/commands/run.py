@@ -23,7 +23,7 @@ class RunCommands:
         self._start(())
 
     def run_to_here(self) -> None:
-        self._start(self._desk.scene.selected_nodes)
+        self._start([self._desk.path_to(node) for node in self._desk.scene.selected_nodes])
 
     def _start(self, wanted: Collection[NodeId]) -> None:
         desk = self._desk
