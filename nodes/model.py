@@ -68,7 +68,7 @@ def load(
         vae: What turns latents into pictures, and pictures into latents.
     """
     path = models.resolve(model, "checkpoint")
-    return _opened(path, (), model, _dtypes(precision, text_precision, vae_precision))
+    return _opened(path, (), model, dtypes_of(precision, text_precision, vae_precision))
 
 
 @node(
@@ -109,10 +109,11 @@ def load_parts(
     """
     path = models.resolve(model, "checkpoint")
     files = _files(text_encoder, text_encoder_2, text_encoder_3, vae)
-    return _opened(path, files, model, _dtypes(precision, text_precision, vae_precision))
+    return _opened(path, files, model, dtypes_of(precision, text_precision, vae_precision))
 
 
-def _dtypes(network: str, text_encoder: str, vae: str) -> Dtypes:
+def dtypes_of(network: str, text_encoder: str, vae: str) -> Dtypes:
+    """The number formats that an artist's choices stand for; "auto" is what suits the device of the run."""
     whole = choose_dtypes(torch.device(running().device)) if network == "auto" else Dtypes.all(_FORMATS[network])
     return Dtypes(whole.network, _FORMATS.get(text_encoder, whole.text_encoder), _FORMATS.get(vae, whole.vae))
 

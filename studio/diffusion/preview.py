@@ -89,6 +89,14 @@ class ProjectionOf:
         return self._projection
 
 
+def pixel_projection(channels: int) -> Projection | None:
+    """For models whose latents are pixels in [-1, 1], grey or in colour: a preview shows them. None for other numbers of channels."""
+    if channels not in (1, 3):
+        return None
+    weight = torch.full((3, 1), 0.5) if channels == 1 else torch.eye(3) / 2
+    return Projection(weight, torch.full((3,), 0.5))
+
+
 def _digest(network: nn.Module) -> bytes:
     """Fingerprint of the weights: every tensor's name and shape, and some of its numbers."""
     digest = hashlib.blake2b(digest_size=16)

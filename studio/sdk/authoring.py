@@ -40,6 +40,7 @@ from studio.sdk.values import (
     Mesh,
     Model,
     Noise,
+    Pipeline,
     Schedule,
     TextEncoder,
     Video,
@@ -47,8 +48,8 @@ from studio.sdk.values import (
 )
 
 __all__ = [
-    "VAE", "Array", "Audio", "Cancelled", "Choice", "Color", "ColorPicker", "Conditioning", "Context", "ControlNet",
-    "DeclarationError", "FilePath", "Folder", "Image", "Latent", "Lazy", "Mask", "Mel", "Mesh", "Migration", "Model", "ModelPicker",
-    "NodeError", "Noise", "Number", "OpenFile", "Packed", "Prompt", "Resident", "SaveFile", "Schedule", "Seed", "Slider", "TextArea",
-    "TextEncoder", "TextLine", "Toggle", "ValueRefused", "Video", "Vocoder", "When", "node", "running", "value_type",
+    "VAE", "Array", "Audio", "Cancelled", "Choice", "Color", "ColorPicker", "Conditioning", "Context", "ControlNet", "DeclarationError",
+    "FilePath", "Folder", "Image", "Latent", "Lazy", "Mask", "Mel", "Mesh", "Migration", "Model", "ModelPicker", "NodeError", "Noise",
+    "Number", "OpenFile", "Packed", "Pipeline", "Prompt", "Resident", "SaveFile", "Schedule", "Seed", "Slider", "TextArea", "TextEncoder",
+    "TextLine", "Toggle", "ValueRefused", "Video", "Vocoder", "When", "node", "running", "value_type",
 ]  # fmt: skip

@@ -36,6 +36,7 @@ _SHAPES: Final[Mapping[str, Shape]] = {
     "Model": Shape.SQUARE,
     "TextEncoder": Shape.SQUARE,
     "VAE": Shape.SQUARE,
+    "Pipeline": Shape.SQUARE,
     "ControlNet": Shape.SQUARE,
     "Vocoder": Shape.SQUARE,
     "Conditioning": Shape.HEXAGON,
@@ -52,6 +53,7 @@ _SHAPES: Final[Mapping[str, Shape]] = {
     "Any": Shape.CIRCLE,
 }
 _ALIKE: Final[Mapping[str, str]] = {
+    "Pipeline": "Model",
     "Int": "Number",
     "Float": "Number",
     "Bool": "Number",
@@ -61,6 +63,7 @@ _ALIKE: Final[Mapping[str, str]] = {
 }
 _SUBJECTS: Final[Mapping[str, str]] = {
     "model": "Model",
+    "pipeline": "Model",
     "loaders": "Model",
     "text": "TextEncoder",
     "prompt": "TextEncoder",

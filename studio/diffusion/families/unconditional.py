@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -22,7 +23,7 @@ from studio.diffusion.foreign import Foreign, config_of
 from studio.diffusion.model import Checkpoint, Conditioned, LatentFormat, LoadedModel, LoadedTextEncoder, LoadedVAE
 from studio.diffusion.noise_schedule import BetaSchedule, NoiseSchedule
 from studio.diffusion.prediction import Clamped, Parametrization
-from studio.diffusion.preview import Projection, ProjectionOf
+from studio.diffusion.preview import Projection, ProjectionOf, pixel_projection
 from studio.diffusion.process import EXPLODING, NoisingProcess
 from studio.diffusion.weights.components import load_network
 from studio.diffusion.weights.folder import ModelFolder
@@ -80,7 +81,7 @@ class Unconditional(Family):
         else:
             latents = LatentFormat(config.in_channels, 1, patch=coarsest)
             loaded = LoadedVAE(self, Pixels(config.in_channels), latents)
-            projection = PixelProjection(config.in_channels)
+            projection = partial(pixel_projection, config.in_channels)
         edge = config.sample_size
         height, width = (edge, edge) if isinstance(edge, int) or edge is None else edge
         size = ((width or coarsest) * latents.factor, (height or coarsest) * latents.factor)
@@ -165,19 +166,6 @@ class Pixels(nn.Module):
 
     def encode(self, picture: Tensor, return_dict: bool = False) -> tuple[Tensor]:
         return ((picture.mean(dim=1, keepdim=True) if self.channels == 1 else picture) * self.unit,)
-
-
-@dataclass(frozen=True, slots=True)
-class PixelProjection:
-    """Previews of models that work on pixels show the pixels."""
-
-    channels: int
-
-    def __call__(self) -> Projection | None:
-        if self.channels not in (1, 3):
-            return None
-        weight = torch.full((3, 1), 0.5) if self.channels == 1 else torch.eye(3) / 2
-        return Projection(weight, torch.full((3,), 0.5))
 
 
 def _trained(folder: ModelFolder) -> tuple[Parametrization, NoiseSchedule]:

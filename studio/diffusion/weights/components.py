@@ -35,6 +35,13 @@ def load_clip(folder: ModelFolder, component: str, kind: type[Foreign], dtype: t
     return _load(folder, component, kind, dtype, lambda path: kind(config.from_pretrained(path, local_files_only=True)))
 
 
+def load_without_weights(folder: ModelFolder, component: str, kind: type[Foreign]) -> Foreign:
+    """A scheduler, tokenizer or processor from a component folder; runs no code of the folder's own. Raises ModelUnreadable."""
+    path = folder.component(component)
+    with _explained(path, component), _quiet():
+        return kind.from_pretrained(str(path), local_files_only=True)
+
+
 def _load(
     folder: ModelFolder, component: str, kind: type[Foreign], dtype: torch.dtype, build: Callable[[str], nn.Module]
 ) -> nn.Module:

@@ -61,3 +61,9 @@ class ControlNet(Handle):
 @dataclass(frozen=True, slots=True, eq=False)
 class Vocoder(Handle):
     """A network that speaks a mel spectrogram."""
+
+
+@value_type()
+@dataclass(frozen=True, slots=True, eq=False)
+class Pipeline(Handle):
+    """A whole pipeline of diffusers, which is run as one. `family` is the name of its class."""
