@@ -15,6 +15,7 @@ from functools import cache
 from typing import ClassVar, cast
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from studio.diffusion.device import Dtypes, dtype_of
@@ -58,6 +59,8 @@ class Family(ABC):
     """For people."""
     takes_prompt: ClassVar[bool] = True
     """False where there is no text encoder: the models are sampled without a conditioning, and never guided."""
+    refers: ClassVar[bool] = False
+    """True where pictures to go by may be in the extras of a conditioning, as latents "reference.0" and so on."""
     masks: ClassVar[bool] = False
     """True where the network is told which tokens to look at: prompts of different length then share a forward, padded."""
 
@@ -92,6 +95,16 @@ class Family(ABC):
         """The prediction to follow, from those for the two prompts. Overridden where the authors guide their model in another way."""
         return negative + scale * (positive - negative)
 
+    def inpainting_channels(self, model: LoadedModel, mask: Tensor, surroundings: Tensor) -> Tensor:
+        """The further channels of an inpainting network's input, (batch, more, h, w).
+
+        mask: (1 or batch, height, width) at any size; from 0.5 on a place is made anew. surroundings: (1 or batch, channels, h, w) latent
+        of the picture with what is inside of the mask made grey. By default those of Stable Diffusion (Rombach et al. 2022): the mask at
+        the latent's size, by its nearest pixel, before the latent.
+        """
+        small = F.interpolate((mask[:, None] >= 0.5).float(), surroundings.shape[-2:], mode="nearest")
+        return beside_each_other(small, surroundings)
+
     def to_pixels(self, vae: LoadedVAE, latent: Tensor) -> Tensor:
         """One scaled latent (1, channels, h, w) float32 on the VAE's device -> picture (1, 3, H, W) in the VAE's format, about -1 .. 1."""
         latent = latent / vae.latents.scaling
@@ -110,6 +123,12 @@ class Family(ABC):
             latent = latent - vae.latents.shift
         scaled: Tensor = latent * vae.latents.scaling
         return scaled
+
+
+def beside_each_other(first: Tensor, second: Tensor) -> Tensor:
+    """The channels of both, (1 or batch, channels, h, w); one item serves all of the other."""
+    batch = max(len(first), len(second))
+    return torch.cat([one.expand(batch, -1, -1, -1) for one in (first.to(second), second)], dim=1)
 
 
 @cache

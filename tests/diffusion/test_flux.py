@@ -41,12 +41,13 @@ pytestmark = [
 DYNAMIC = {"shift": 3.0, "use_dynamic_shifting": True}
 
 
-def network(*, guided: bool = True) -> FluxTransformer2DModel:
+def network(*, guided: bool = True, channels: int = 64) -> FluxTransformer2DModel:
     torch.manual_seed(1)
     return tiny.awake(
         FluxTransformer2DModel(
             patch_size=1,
-            in_channels=64,
+            in_channels=channels,
+            out_channels=64,
             num_layers=2,
             num_single_layers=2,
             attention_head_dim=16,
@@ -59,10 +60,10 @@ def network(*, guided: bool = True) -> FluxTransformer2DModel:
     )
 
 
-def pipeline(*, guided: bool = True) -> FluxPipeline:
+def pipeline(*, guided: bool = True, channels: int = 64) -> FluxPipeline:
     torch.manual_seed(0)
     return FluxPipeline(
-        transformer=network(guided=guided),
+        transformer=network(guided=guided, channels=channels),
         vae=tiny.vae(0.3611, latent_channels=16, shift_factor=0.1159, use_quant_conv=False, use_post_quant_conv=False),
         text_encoder=CLIPTextModel(tiny.text_config(32)).eval(),
         text_encoder_2=tiny.t5(32),

@@ -1,4 +1,4 @@
-"""Flux.1 (Black Forest Labs 2024): dev, and schnell, which is distilled to a few steps.
+"""Flux.1 (Black Forest Labs 2024): dev; schnell, distilled to a few steps; Kontext (arXiv:2506.15742), which edits; Fill, which inpaints.
 
 A transformer over T5's tokens and 2 x 2 patches of the latent, trained with flow matching. CLIP's pooled output conditions the network
 as a whole. dev takes guidance as an input; schnell is not guided (guidance 1). Their shared paper is that of Stable Diffusion 3
@@ -13,6 +13,7 @@ from functools import partial
 from typing import ClassVar
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from studio.diffusion.device import Dtypes
@@ -24,10 +25,12 @@ from studio.diffusion.families.shared import (
     flow_model,
     kl_latents,
     pack,
+    places,
+    references,
     times_of,
     unpack,
 )
-from studio.diffusion.family import Detected, Encoded, Family
+from studio.diffusion.family import Detected, Encoded, Family, beside_each_other
 from studio.diffusion.foreign import config_of
 from studio.diffusion.model import Checkpoint, Conditioned, LoadedModel, LoadedTextEncoder, LoadedVAE
 from studio.diffusion.preview import ProjectionOf
@@ -54,10 +57,14 @@ VARIANTS = {384: "fill", 128: "control"}
 
 
 class Flux(Family):
-    """Flux.1 dev and schnell. Files that hold the network alone are read in both layouts; Kontext looks like dev, and runs as dev does."""
+    """Flux.1 dev, schnell, Kontext and Fill. Files that hold the network alone are read in both layouts.
+
+    Kontext looks like dev, and goes by the pictures in the conditioning's extras.
+    """
 
     name: ClassVar[str] = "flux"
     title: ClassVar[str] = "Flux.1"
+    refers: ClassVar[bool] = True
 
     def detect(self, tensors: Mapping[str, TensorInfo]) -> Detected | None:
         diffusers = ("single_transformer_blocks.0.attn.norm_q.weight", "time_text_embed.text_embedder.linear_1.weight")
@@ -131,31 +138,34 @@ class Flux(Family):
     ) -> Tensor:
         network, embeds = model.network, conditioned.embeds
         config = config_of(network)
-        _, channels, height, width = x.shape
-        if channels * PATCH**2 != config.in_channels:
+        height, width = x.shape[2:]
+        if x.shape[1] * PATCH**2 != config.in_channels:
             raise ValueRefused(
-                f"This network takes {config.in_channels} numbers a patch, the latent has {channels * PATCH**2}.",
+                f"This network takes {config.in_channels} numbers a patch, the latent has {x.shape[1] * PATCH**2}.",
                 socket="model",
-                mend="Choose a plain text-to-image model.",
+                mend="Choose a plain text-to-image model, or give an inpainting model the picture and a mask.",
             )
         check_conditioning(embeds, config.joint_attention_dim, conditioned.pooled is not None, self.title)
-        rows, columns = height // PATCH, width // PATCH
-        # Float32 in every number format: bfloat16 counts no further than 256.
-        places = torch.zeros(rows, columns, 3, device=x.device)
-        places[..., 1] += torch.arange(rows, device=x.device)[:, None]
-        places[..., 2] += torch.arange(columns, device=x.device)[None, :]
-        strength = None if guidance is None else times_of(x, guidance)
+        pictures = [x.to(embeds.dtype), *references(conditioned, model.latents.channels)]
         output: Tensor = network(
-            hidden_states=pack(x.to(embeds.dtype), PATCH),
+            hidden_states=torch.cat([pack(picture, PATCH) for picture in pictures], dim=1),
             timestep=times_of(x, time) / 1000,
-            guidance=strength,
+            guidance=None if guidance is None else times_of(x, guidance),
             pooled_projections=conditioned.pooled,
             encoder_hidden_states=embeds,
             txt_ids=torch.zeros(embeds.shape[1], 3, device=x.device),
-            img_ids=places.reshape(rows * columns, 3),
+            img_ids=torch.cat([places(picture, PATCH, number, 3) for number, picture in enumerate(pictures)]),
             return_dict=False,
         )[0]
-        return unpack(output.float(), height, width, PATCH)
+        own = output[:, : height * width // PATCH**2]
+        return unpack(own.float(), height, width, PATCH)
+
+    def inpainting_channels(self, model: LoadedModel, mask: Tensor, surroundings: Tensor) -> Tensor:
+        """The latent, and after it every pixel of the mask that belongs to a latent pixel, as Flux.1 Fill takes them."""
+        factor = model.latents.factor
+        size = [edge * factor for edge in surroundings.shape[-2:]]
+        whole = F.interpolate((mask[:, None] >= 0.5).float(), size, mode="nearest")
+        return beside_each_other(surroundings, F.pixel_unshuffle(whole, factor))
 
 
 FAMILY = Flux()

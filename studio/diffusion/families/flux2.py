@@ -25,6 +25,7 @@ from studio.diffusion.families.shared import (
     flow_file,
     flow_model,
     pack,
+    places,
     references,
     times_of,
     unpack,
@@ -63,6 +64,7 @@ class Flux2(Family):
 
     name: ClassVar[str] = "flux2"
     title: ClassVar[str] = "Flux.2"
+    refers: ClassVar[bool] = True
 
     def detect(self, tensors: Mapping[str, TensorInfo]) -> Detected | None:
         for prefix in ("", ORIGINAL):
@@ -137,14 +139,13 @@ class Flux2(Family):
         check_conditioning(embeds, config.joint_attention_dim, conditioned.pooled is None, self.title)
         # Pictures to go by lie at times of their own, ten apart.
         pictures = [x.to(embeds.dtype), *references(conditioned, config.in_channels)]
-        places = [_places(picture, 10 * number) for number, picture in enumerate(pictures)]
         output: Tensor = network(
             hidden_states=torch.cat([pack(picture, 1) for picture in pictures], dim=1),
             timestep=times_of(x, time) / 1000,
             guidance=None if guidance is None else times_of(x, guidance),
             encoder_hidden_states=embeds,
             txt_ids=F.pad(torch.arange(embeds.shape[1], device=x.device)[:, None], (3, 0)),
-            img_ids=torch.cat(places),
+            img_ids=torch.cat([places(picture, 1, 10 * number, 4) for number, picture in enumerate(pictures)]),
             return_dict=False,
         )[0]
         height, width = x.shape[2:]
@@ -210,16 +211,6 @@ def _moments(vae: LoadedVAE) -> tuple[Tensor, Tensor]:
     norm = cast("Foreign", vae.network).bn
     mean, variance = (one.float()[None, :, None, None] for one in (norm.running_mean, norm.running_var))
     return mean, torch.sqrt(variance + config_of(vae.network).batch_norm_eps)
-
-
-def _places(picture: Tensor, time: int) -> Tensor:
-    """(pixels, 4): time, row, column and 0 of every latent pixel."""
-    height, width = picture.shape[2:]
-    places = torch.zeros(height, width, 4, dtype=torch.long, device=picture.device)
-    places[..., 0] += time
-    places[..., 1] += torch.arange(height, device=picture.device)[:, None]
-    places[..., 2] += torch.arange(width, device=picture.device)
-    return places.reshape(height * width, 4)
 
 
 FAMILY = Flux2()

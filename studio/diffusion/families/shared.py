@@ -160,6 +160,16 @@ def references(conditioned: Conditioned, channels: int) -> list[Tensor]:
     return found
 
 
+def places(picture: Tensor, patch: int, time: int, axes: int) -> Tensor:
+    """(patches, axes) of a latent (batch, channels, height, width): time, row, column, and zeros. Whole numbers in every number format."""
+    rows, columns = (edge // patch for edge in picture.shape[2:])
+    found = torch.zeros(rows, columns, axes, dtype=torch.long, device=picture.device)
+    found[..., 0] += time
+    found[..., 1] += torch.arange(rows, device=picture.device)[:, None]
+    found[..., 2] += torch.arange(columns, device=picture.device)
+    return found.reshape(rows * columns, axes)
+
+
 def times_of(x: Tensor, time: float) -> Tensor:
     """(batch,) float32: the model's time once an item, on its device."""
     return torch.full((x.shape[0],), time, dtype=torch.float32, device=x.device)
