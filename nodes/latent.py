@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
+import numpy as np
 import torch
 
 from studio.diffusion.decode import TILE, decode, encode
-from studio.sdk import VAE, Image, Latent, Number, Slider, Toggle, ValueRefused, node, running
+from studio.sdk import VAE, Image, Latent, Mask, Number, Slider, Toggle, ValueRefused, node, running
 
 LARGEST = 16384
 
@@ -81,7 +83,7 @@ def scale(
     resized = torch.nn.functional.interpolate(
         latent.tensor, (height, width), mode="nearest-exact" if method == "nearest" else method
     )
-    return Latent(resized, latent.family)
+    return replace(latent, tensor=resized, surroundings=None)
 
 
 @node("latent/Repeat", title="Repeat latent", aliases=("batch", "copies", "RepeatLatentBatch"))
@@ -94,7 +96,17 @@ def repeat(latent: Latent, times: int = Number(2, 1, 256, step=1)) -> Latent:
     """
     if latent.blank is not None:
         return Latent.empty(*latent.blank, latent.batch * times)
-    return Latent(latent.tensor.repeat(times, *(1,) * (latent.tensor.ndim - 1)), latent.family)
+
+    def times_over(tensor: torch.Tensor) -> torch.Tensor:
+        return tensor.repeat(times, *(1,) * (tensor.ndim - 1))
+
+    mask, around = latent.mask, latent.surroundings
+    return replace(
+        latent,
+        tensor=times_over(latent.tensor),
+        mask=mask if mask is None or mask.batch == 1 else Mask(np.tile(mask.values, (times, 1, 1))),
+        surroundings=around if around is None or len(around) == 1 else times_over(around),
+    )
 
 
 @node("latent/Pick", title="Pick from latents", aliases=("index", "batch", "LatentFromBatch"))
@@ -113,7 +125,13 @@ def pick(latent: Latent, index: int = Number(0, step=1)) -> Latent:
         )
     if latent.blank is not None:
         return Latent.empty(*latent.blank)
-    return Latent(latent.tensor[index][None].clone(), latent.family)
+    mask, around = latent.mask, latent.surroundings
+    return replace(
+        latent,
+        tensor=latent.tensor[index][None].clone(),
+        mask=mask if mask is None or mask.batch == 1 else Mask(mask.values[index][None].copy()),
+        surroundings=around if around is None or len(around) == 1 else around[index][None].clone(),
+    )
 
 
 def _tile(asked: bool) -> int | None:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nodes.steered import guidance_of, loaded, parts_of
+from nodes.steered import guidance_of, inpainting_of, loaded, parts_of
 from studio.diffusion.denoise import item_of
 from studio.diffusion.model import LoadedModel
 from studio.diffusion.names import SAMPLER_ALIASES, SCHEDULE_ALIASES, named
@@ -83,6 +83,7 @@ def sample_(
             guidance=guidance_of(model, guidance),
             seed=(seed + at) % SEEDS,
             noise=noise.tensor[at : at + len(piece)] if noise is not None else None,
+            inpainting=inpainting_of(latent, at if alone else None),
         )
         for state in states:
             steps = chosen.steps(state, levels)

@@ -9,10 +9,11 @@ from typing import Any
 import torch
 
 from studio.diffusion.guidance import AwayFromWeak, Guidance
+from studio.diffusion.masks import Inpainting, inpainting_channels
 from studio.diffusion.model import Adapter, Conditioned, LoadedModel
 from studio.diffusion.regions import Area, Part
 from studio.diffusion.timing import WHOLE_RUN, Curve, Window
-from studio.sdk import Conditioning, Mask, Model, ValueRefused, running
+from studio.sdk import Conditioning, Latent, Mask, Model, ValueRefused, running
 
 
 def loaded(model: Model) -> LoadedModel:
@@ -20,6 +21,19 @@ def loaded(model: Model) -> LoadedModel:
     network: LoadedModel = running().use(model.weights)
     adapters: Sequence[Adapter] = model.options.get("adapters", ())
     return replace(network, adapters=tuple(adapters)) if adapters else network
+
+
+def inpainting_of(latent: Latent, at: int | None = None) -> Inpainting | None:
+    """What of the latent is made anew; None for all of it. `at`: for that item of the batch alone."""
+    if latent.mask is None:
+        return None
+    mask = torch.from_numpy(latent.mask.values.copy())
+    beside = None if latent.surroundings is None else inpainting_channels(mask, latent.surroundings)
+
+    def item(tensor: torch.Tensor) -> torch.Tensor:
+        return tensor if at is None or len(tensor) == 1 else tensor[at : at + 1]
+
+    return Inpainting(item(mask), latent.gradual, None if beside is None else item(beside))
 
 
 def with_adapter(model: Model, adapter: Adapter) -> Model:

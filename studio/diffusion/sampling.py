@@ -13,7 +13,9 @@ from torch import Tensor
 
 from studio.diffusion.denoise import EachShape, OneForward, spread_parts
 from studio.diffusion.device import device_of
+from studio.diffusion.foreign import config_of
 from studio.diffusion.guidance import Guidance, Guided
+from studio.diffusion.masks import Inpainting, Masked
 from studio.diffusion.model import Conditioned, LoadedModel
 from studio.diffusion.noise import NoiseSource
 from studio.diffusion.process import NoisingProcess
@@ -39,6 +41,7 @@ def sample(
     seed: int = 0,
     noise: Tensor | None = None,
     start: StepState | None = None,
+    inpainting: Inpainting | None = None,
 ) -> Generator[StepState, None, None]:
     """The states after each step of a run. Closing the generator cancels it; a stored state as `start` resumes or branches.
 
@@ -46,7 +49,7 @@ def sample(
     list of prompts. positive: may be None for a model that takes no prompt, which looks at neither `negative` nor `guidance`. sigmas:
     falling, the last 0, as `schedules.sigmas` makes them; work on an existing latent begins part of the way down. seed: of the first
     item, see `noise.py`; `noise` of the latent's shape replaces the initial noise, and the sampler's own noise still comes from the
-    seed. With `start`, latent, seed and noise are not looked at.
+    seed. With `start`, latent, seed and noise are not looked at, except as what `inpainting` keeps.
 
     Runs where the model's weights lie; states are float32 on that device. A resumed run equals the unbroken one bit for bit, as long
     as the sampler is the same; another sampler starts with an empty memory. Raises ValueRefused at once for inputs that do not fit,
@@ -89,9 +92,16 @@ def sample(
     if guidance.neutral is not None:
         guidance = replace(guidance, neutral=spread_parts(guidance.neutral, batch, "negative"))
     against = None if negative is None else spread_parts(negative, batch, "negative")
-    denoiser = make_denoiser(model, spread_parts(parts, batch), against, guidance, sigmas)
-    states = chosen.for_model(model.noise)(denoiser, begin, sigmas, model.prediction.process)
-    return _adapted(_run(states, sampler), denoiser, model)
+    beside = None if inpainting is None else _beside(model, inpainting)
+    denoiser = make_denoiser(model, spread_parts(parts, batch), against, guidance, sigmas, beside)
+    steps, process = chosen.for_model(model.noise), model.prediction.process
+    if inpainting is None:
+        return _adapted(_run(steps(denoiser, begin, sigmas, process), sampler), denoiser, model)
+    original = latent.detach().to(begin.latent).expand_as(begin.latent)
+    drawn = NoiseSource.seeded(seed, batch).draw(original) if noise is None else noise.to(original)
+    masked = Masked(denoiser, inpainting, original, drawn, sigmas, process)
+    states = steps(masked if beside is None else denoiser, begin, sigmas, process)
+    return _adapted(masked.finished(_run(states, sampler)), denoiser, model)
 
 
 def make_denoiser(
@@ -100,18 +110,34 @@ def make_denoiser(
     negative: Parts | None,
     guidance: float | Guidance,
     sigmas: Sequence[float] = (),
+    beside: Tensor | None = None,
 ) -> Guided:
-    """The denoiser of a guided run. A network that takes guidance as an input gets it, and is not guided a second time."""
+    """The denoiser of a guided run; `beside`: further channels of the network's input.
+
+    A network that takes guidance as an input gets it, and is not guided a second time.
+    """
     guidance = guidance if isinstance(guidance, Guidance) else Guidance(guidance)
     if model.family.takes_guidance(model):
         forward = OneForward(model, guidance.scale_at(0, 1))
         guided = Guided(
-            model, EachShape(forward, model.family.masks), positive, scale=replace(guidance, scale=1.0), sigmas=sigmas
+            model,
+            EachShape(forward, model.family.masks),
+            positive,
+            scale=replace(guidance, scale=1.0),
+            beside=beside,
+            sigmas=sigmas,
         )
         guided.told.append(lambda step, steps: forward.take(guidance.scale_at(step, steps)))
         return guided
     predictor = EachShape(OneForward(model), model.family.masks)
-    return Guided(model, predictor, positive, negative, guidance, sigmas=sigmas)
+    return Guided(model, predictor, positive, negative, guidance, sigmas=sigmas, beside=beside)
+
+
+def _beside(model: LoadedModel, inpainting: Inpainting) -> Tensor | None:
+    """The further channels, where the network takes them."""
+    wanted = getattr(config_of(model.network), "in_channels", model.latents.channels)
+    beside = inpainting.beside
+    return beside if beside is not None and wanted == model.latents.channels + beside.shape[1] else None
 
 
 def started(

@@ -55,11 +55,11 @@ def sampled(ready: Ready, **changes: object) -> Latent:
 
 
 def test_opening_a_checkpoint_reads_no_weights(home: object) -> None:
-    parts = run_node(load, model="picture", precision="float32")
+    parts = run_node(load, model="picture", precision="float16")
     assert not any(one.weights.loaded for one in parts)
     assert {one.family for one in parts} == {"sd1"}
     assert len({one.weights.key for one in parts}) == 3
-    again = run_node(load, model="picture", precision="float32")
+    again = run_node(load, model="picture", precision="float16")
     assert again[0].weights is parts[0].weights, "one checkpoint is in memory once"
     assert run_node(load, model="picture", precision="bfloat16")[0].weights.key != parts[0].weights.key
 

@@ -172,7 +172,7 @@ class StableDiffusion1(Family):
             raise ValueRefused(
                 f"This network takes {wanted} channels ({VARIANTS.get(wanted, 'unknown')}), the latent has {x.shape[1]}.",
                 socket="model",
-                mend="Choose a plain text-to-image model.",
+                mend="Prepare the latent with Inpaint, or choose a plain text-to-image model.",
             )
         context: int = config_of(unet).cross_attention_dim
         if conditioned.embeds.shape[-1] != context:

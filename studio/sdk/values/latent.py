@@ -13,7 +13,8 @@ from studio.graph.graph import empty
 from studio.sdk.resident import Resident, residents_of
 from studio.sdk.socket_types import value_type
 from studio.sdk.storage import Packed, pack_value, unpack_value
-from studio.sdk.values.arrays import is_tensor, pack_tensor, unpack_tensor
+from studio.sdk.values.arrays import is_tensor, pack_array, pack_tensor, unpack_array, unpack_tensor
+from studio.sdk.values.mask import Mask
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,12 +28,17 @@ class Latent:
     `tensor`: (batch, channels, height, width) or (batch, channels, frames, height, width) or, for sound, (batch, channels, length); float32
     on the CPU, not to be written to. `family` names the model family whose latents these are, empty where any will do. `blank` is (width,
     height) in pixels of a picture that is still to be made from nothing: a sampler then takes zeros of its own model's shape instead of
-    `tensor`. Raises `ValueRefused` for another shape or number type.
+    `tensor`. `mask`: a sampler makes anew what is inside of it, and keeps the rest; with `gradual` a place that is between 0 and 1 is made
+    anew during that last share of the run. `surroundings`: the latent of the picture without what is inside, (batch, channels, height,
+    width), for networks that were trained to fill holes. Raises `ValueRefused` for another shape or number type.
     """
 
     tensor: Tensor
     family: str = ""
     blank: tuple[int, int] | None = None
+    mask: Mask | None = None
+    gradual: bool = False
+    surroundings: Tensor | None = None
 
     def __post_init__(self) -> None:
         require_tensor(self.tensor, "A latent", (3, 4, 5))
@@ -51,21 +57,37 @@ class Latent:
 
     @property
     def nbytes(self) -> int:
-        return tensor_bytes(self.tensor)
+        mask = self.mask.values.nbytes if self.mask is not None else 0
+        return mask + sum(tensor_bytes(one) for one in (self.tensor, self.surroundings) if one is not None)
 
     def check(self) -> None:
         """Raises `ValueRefused` for values that are not finite."""
         require_finite(self.tensor, "The latent")
+        if self.surroundings is not None:
+            require_finite(self.surroundings, "The latent's surroundings")
 
     def pack(self) -> Packed:
-        meta = {"family": self.family, "blank": list(self.blank) if self.blank else None}
-        return Packed("Latent", {"tensor": pack_tensor(self.tensor)}, meta)
+        meta = {"family": self.family, "blank": list(self.blank) if self.blank else None, "gradual": self.gradual}
+        arrays = {"tensor": pack_tensor(self.tensor)}
+        if self.mask is not None:
+            arrays["mask"] = pack_array(self.mask.values)
+        if self.surroundings is not None:
+            arrays["surroundings"] = pack_tensor(self.surroundings)
+        return Packed("Latent", arrays, meta)
 
     @classmethod
     def unpack(cls, packed: Packed) -> Latent:
         blank = packed.meta["blank"]
         size = (int(blank[0]), int(blank[1])) if blank else None
-        return cls(unpack_tensor(packed.arrays["tensor"]), packed.meta["family"], size)
+        mask, surroundings = packed.arrays.get("mask"), packed.arrays.get("surroundings")
+        return cls(
+            unpack_tensor(packed.arrays["tensor"]),
+            packed.meta["family"],
+            size,
+            Mask(unpack_array(mask)) if mask is not None else None,
+            bool(packed.meta.get("gradual", False)),
+            unpack_tensor(surroundings) if surroundings is not None else None,
+        )
 
     def __repr__(self) -> str:
         return f"Latent({' x '.join(map(str, self.tensor.shape))}{', ' + self.family if self.family else ''})"
