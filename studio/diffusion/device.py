@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import psutil
 import torch
@@ -27,15 +28,27 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
+class Compact:
+    """A number format of 8 bits for what lies in memory, and a wider one that is computed in."""
+
+    storage: torch.dtype
+    """int8 or float8_e4m3fn."""
+    compute: torch.dtype
+
+
+Format: TypeAlias = torch.dtype | Compact
+
+
+@dataclass(frozen=True, slots=True)
 class Dtypes:
     """The number format of every part of a checkpoint."""
 
-    network: torch.dtype
-    text_encoder: torch.dtype
-    vae: torch.dtype
+    network: Format
+    text_encoder: Format
+    vae: Format
 
     @classmethod
-    def all(cls, dtype: torch.dtype) -> Dtypes:
+    def all(cls, dtype: Format) -> Dtypes:
         """One format for everything."""
         return cls(dtype, dtype, dtype)
 
@@ -111,13 +124,18 @@ def size_of(modules: Iterable[nn.Module]) -> int:
     return sum(seen.values())
 
 
+def computed(format: Format) -> torch.dtype:
+    """The number format that is computed in."""
+    return format.compute if isinstance(format, Compact) else format
+
+
 def device_of(module: nn.Module) -> torch.device:
     """Where the module's first parameter lies."""
     return next(module.parameters()).device
 
 
 def dtype_of(module: nn.Module) -> torch.dtype:
-    """Number format of the module's first floating-point parameter."""
+    """Number format that the module computes in: that of its first floating-point parameter."""
     return next(p.dtype for p in module.parameters() if p.is_floating_point())
 
 

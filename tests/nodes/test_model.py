@@ -89,3 +89,13 @@ def test_every_part_has_the_format_that_is_asked_for(library: Path) -> None:
     )
     found = [next(iter(part.weights.load().modules)).dtype for part in parts]
     assert found == [torch.bfloat16, torch.float32, torch.float16]
+
+
+@pytest.mark.parametrize("kept", ["int8", "float8"])
+def test_a_network_in_8_bits_makes_the_picture_through_the_nodes(kept: str) -> None:
+    whole = LoadedCheckpoint(*run_node(load, model="picture"))
+    small = LoadedCheckpoint(*run_node(load, model="picture", precision=kept, text_precision=kept))
+    assert small.model.weights.key != whole.model.weights.key
+    assert np.abs(picture(small).pixels - picture(whole).pixels).mean() < 0.05
+    assert small.model.weights.bytes < 0.34 * whole.model.weights.bytes
+    assert next(iter(small.vae.weights.load().modules)).dtype == torch.float32
