@@ -22,8 +22,8 @@ P = TypeVar("P")
 Precision: TypeAlias = Literal["auto", "float32", "bfloat16", "float16", "float8", "int8"]
 _FORMATS: Final = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _STORAGE: Final = {"float8": torch.float8_e4m3fn, "int8": torch.int8}
-_VAE_PRECISIONS: Final = ("as the model", *_FORMATS)
-_TEXT_PRECISIONS: Final = (*_VAE_PRECISIONS, *_STORAGE)
+VAE_PRECISIONS: Final = ("as the model", *_FORMATS)
+TEXT_PRECISIONS: Final = (*VAE_PRECISIONS, *_STORAGE)
 
 
 class LoadedCheckpoint(NamedTuple):
@@ -53,8 +53,8 @@ def _files(text_encoder: str, text_encoder_2: str, text_encoder_3: str, vae: str
 def load(
     model: str = ModelPicker("checkpoint", "picture"),
     precision: Precision = "auto",
-    text_precision: str = Choice(*_TEXT_PRECISIONS, advanced=True),
-    vae_precision: str = Choice(*_VAE_PRECISIONS, advanced=True),
+    text_precision: str = Choice(*TEXT_PRECISIONS, advanced=True),
+    vae_precision: str = Choice(*VAE_PRECISIONS, advanced=True),
 ) -> LoadedCheckpoint:
     """Open a checkpoint of the library. Its parts are read when they are first needed, and are kept in memory while there is room.
 
@@ -88,8 +88,8 @@ def load_parts(
     text_encoder_3: str = ModelPicker("text_encoder", advanced=True),
     vae: str = ModelPicker("vae"),
     precision: Precision = "auto",
-    text_precision: str = Choice(*_TEXT_PRECISIONS, advanced=True),
-    vae_precision: str = Choice(*_VAE_PRECISIONS, advanced=True),
+    text_precision: str = Choice(*TEXT_PRECISIONS, advanced=True),
+    vae_precision: str = Choice(*VAE_PRECISIONS, advanced=True),
 ) -> LoadedCheckpoint:
     """Put a model together from several files: the network, often as GGUF, and its text encoders and VAE.
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pictures
 
-from nodes.model import PART_PRECISIONS, Precision, dtypes_of
+from nodes.model import TEXT_PRECISIONS, VAE_PRECISIONS, Precision, dtypes_of
 from studio.diffusion.pipeline_run import (
     PipelineStep,
     arguments_for,
@@ -65,8 +65,8 @@ def _content(model: str) -> str:
 def load_pipeline_(
     model: str = ModelPicker("checkpoint"),
     precision: Precision = "auto",
-    text_precision: str = Choice(*PART_PRECISIONS, advanced=True),
-    vae_precision: str = Choice(*PART_PRECISIONS, advanced=True),
+    text_precision: str = Choice(*TEXT_PRECISIONS, advanced=True),
+    vae_precision: str = Choice(*VAE_PRECISIONS, advanced=True),
 ) -> Pipeline:
     """Open a folder of diffusers as a whole, to be run as its authors run it. For models that Load checkpoint does not know.
 
@@ -74,7 +74,7 @@ def load_pipeline_(
 
     Args:
         model: The folder, the one that holds model_index.json.
-        precision: Number format of the weights. Auto takes what suits the device; float32 is exact and takes twice the memory.
+        precision: Number format of the network's weights, as in Load checkpoint.
         text_precision: The same for what reads prompts.
         vae_precision: The same for the VAE. Some VAEs make black pictures in float16; float32 never does.
     """

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from studio.diffusion.device import Dtypes, dtype_of
+from studio.diffusion.device import Dtypes, Format, dtype_of
 from studio.diffusion.families.shared import (
     ORIGINAL,
     check_channels,
@@ -164,7 +164,7 @@ class Flux2(Family):
         return (F.pixel_unshuffle(latent, PATCH) - mean) / deviation
 
 
-def _text_encoder(folder: ModelFolder, dtype: torch.dtype) -> nn.Module:
+def _text_encoder(folder: ModelFolder, dtype: Format) -> nn.Module:
     """The part of the chat model that reads: without what sees pictures, and without what turns hidden states into words."""
     import transformers
 
