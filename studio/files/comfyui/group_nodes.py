@@ -27,11 +27,11 @@ def group_node_definition(
     blocks = [as_dict(one) for one in as_list(body.get("nodes"))]
     graph = SourceGraph()
     values = as_list(instance.get("widgets_values"))
+    links = as_list(body.get("links"))
     for at, block in enumerate(blocks):
-        count = _width(block)
-        own, values = values[:count], values[count:]
-        graph.nodes[str(at)] = make(str(at), {**block, "widgets_values": own} if len(own) == count else block)
-    used = _links(graph, as_list(body.get("links")))
+        own, values = _own_values(at, block, links, values)
+        graph.nodes[str(at)] = make(str(at), {**block, "widgets_values": own} if own is not None else block)
+    used = _links(graph, links)
     definition = SourceSubgraph(id, title, graph)
     _ports(definition, blocks, used)
     given = [as_text(as_dict(one).get("name")) for one in as_list(instance.get("outputs"))]
@@ -41,13 +41,30 @@ def group_node_definition(
     return definition
 
 
-def _width(block: Mapping[str, Any]) -> int:
-    """How many of the instance's values belong to an inner node: as many as it had itself."""
+def _own_values(
+    at: int, block: Mapping[str, Any], links: list[Any], values: list[Any]
+) -> tuple[list[Any] | None, list[Any]]:
+    """The values of an inner node, from the beginning of those of the instance, and what is left of these.
+
+    A widget that another inner node feeds has no value in the instance; it keeps its own. None where there are too few.
+    """
     held = block.get("widgets_values")
-    if isinstance(held, list):
-        return len(held)
-    read = read_values(facts_of(as_text(block.get("type"))), block)
-    return len(read.named) + len(read.hidden)
+    if not isinstance(held, list):
+        return None, values
+    inputs = as_list(block.get("inputs"))
+    fed = {
+        as_text(as_dict(inputs[slot]).get("name"))
+        for one in links
+        if isinstance(one, list) and len(one) > 3 and whole(one[2]) == at and whole(one[0]) >= 0
+        if 0 <= (slot := whole(one[3])) < len(inputs)
+    }
+    order = read_values(facts_of(as_text(block.get("type"))), block).order
+    names = [*order, *[""] * (len(held) - len(order))]
+    given = iter(values)
+    count = sum(name not in fed for name in names)
+    if count > len(values):
+        return None, values
+    return [old if name in fed else next(given) for name, old in zip(names, held, strict=False)], values[count:]
 
 
 def _links(graph: SourceGraph, links: list[Any]) -> set[tuple[str, int]]:

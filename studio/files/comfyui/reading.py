@@ -17,6 +17,7 @@ from studio.graph.workflow import Workflow
 
 _WRAPPERS: Final = ("workflow", "prompt", "extra_data", "extra_pnginfo", "output", "data", "api")
 """Keys under which other programs put a workflow, in the order in which they are tried."""
+_TEMPLATE: Final = ("%%_COMFYFIXME", "${")
 _MOST_WRAPPED: Final = 4
 
 
@@ -48,9 +49,15 @@ def read_comfyui(
     if layout is None:
         return to_workflow(read_api_form(ran or {}), title)
     source = read_ui_form(layout)
-    notes = _take_values(source, ran) if ran is not None else []
+    notes = _take_values(source, ran) if ran is not None and not _is_template(ran) else []
     workflow, report = to_workflow(source, title)
     return workflow, replace(report, notes=(*report.notes, *notes))
+
+
+def _is_template(ran: Mapping[str, Any]) -> bool:
+    """Whether another program (SwarmUI) put marks of its own in the place of values: then nothing of it ever ran."""
+    values = (value for _, held in values_that_ran(ran).values() for value in held.values())
+    return any(isinstance(value, str) and value.startswith(_TEMPLATE) for value in values)
 
 
 def _take_values(source: Source, ran: Mapping[str, Any]) -> list[str]:

@@ -45,6 +45,8 @@ class Values:
     """Widgets that the file says nothing about."""
     clashing: list[str] = field(default_factory=list)
     """Widgets whose place holds something of another type."""
+    order: list[str] = field(default_factory=list)
+    """Names of the places in the file's list, one after the other, where the class is known."""
 
 
 def read_values(facts: ClassFacts, block: Mapping[str, Any]) -> Values:
@@ -187,6 +189,7 @@ class _Walk:
                 self._take(slot)
             elif self.at < len(self._held) and self._is_hidden(slot, self._held[self.at]):
                 self._values.hidden[slot] = self._held[self.at]
+                self._values.order.append(slot)
                 self.at += 1
 
     def _is_hidden(self, slot: str, value: Value) -> bool:
@@ -202,6 +205,7 @@ class _Walk:
         if self.at < len(self._held):
             value = self._held[self.at]
             self.at += 1
+            self._values.order.append(widget.name)
             if not fits(widget.type, value):
                 self._values.clashing.append(widget.name)
             if widget.type == "INT" and _whole(value):
