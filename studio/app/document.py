@@ -18,7 +18,7 @@ from studio.graph.workflow import Workflow
 if TYPE_CHECKING:
     from studio.app.records import Started
     from studio.app.recovery import Recovered
-    from studio.files.comfyui.report import ImportReport
+    from studio.files.import_report import ImportReport
     from studio.graph.edits import AnyEdit
     from studio.graph.spec import Catalog
 

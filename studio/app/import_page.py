@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from studio.app.missing import MissingModel
-from studio.files.comfyui.report import ImportReport
+from studio.files.import_report import ImportReport
 
 
 def import_page(report: ImportReport, missing: Sequence[MissingModel]) -> str:

@@ -10,7 +10,7 @@ from studio.app.missing import missing_models
 from studio.cli import BAD_INPUT, OK
 from studio.cli.inputs import open_named
 from studio.cli.worker import catalog
-from studio.files.comfyui.report import ImportReport
+from studio.files.import_report import ImportReport
 from studio.files.node_migrations import migrate_nodes
 from studio.graph.check import check
 from studio.graph.codec import encode

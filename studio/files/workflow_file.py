@@ -24,7 +24,7 @@ from studio.graph.errors import CodecError, WorkflowUnreadable, WriteFailed
 from studio.graph.workflow import Workflow
 
 if TYPE_CHECKING:
-    from studio.files.comfyui.report import ImportReport
+    from studio.files.import_report import ImportReport
 
 FORMAT: Final = "wirelight"
 _EARLIER_COPY: Final = "Open an earlier copy of it."
@@ -67,14 +67,27 @@ def write_workflow(workflow: Workflow, path: Path | str) -> None:
 
 
 def read_workflow(path: Path | str) -> Opened:
-    """Open a workflow file, or a PNG picture that carries one. Raises `WorkflowUnreadable`."""
+    """Open a workflow file, or a picture, film, sound or model file that carries one, ours or another program's.
+
+    Raises `WorkflowUnreadable`.
+    """
     path = Path(path)
     _refuse_what_is_no_file(path)
-    if not media.is_png(path):
-        return from_text(_decoded(_content(path), path), path)
-    text = media.read_workflow_text(path)
-    if text is None:
-        raise WorkflowUnreadable(path, "This picture carries no workflow.", mend="Open a picture that Wirelight saved.")
+    from studio.files.containers.reading import read_texts
+    from studio.files.foreign import read_foreign_text
+
+    text = media.read_workflow_text(path) if media.is_png(path) else None
+    if text is not None:
+        return from_text(text, path)
+    texts = read_texts(path)
+    if texts is not None:
+        return _from_texts(texts, path)
+    text = _decoded(_content(path), path)
+    if (
+        text.removeprefix("\ufeff").lstrip()[:1] not in ("{", "[")
+        and (read := read_foreign_text(text, path)) is not None
+    ):
+        return Opened(read[0], report=read[1])
     return from_text(text, path)
 
 
@@ -92,6 +105,25 @@ def from_text(text: str, name: Path | str) -> Opened:
     except CodecError as error:
         raise WorkflowUnreadable(name, error.what, field=error.where, mend=error.mend or _EARLIER_COPY) from error
     return Opened(workflow, warnings, version, program)
+
+
+def _from_texts(texts: Mapping[str, str], path: Path) -> Opened:
+    """The workflow among the texts inside a file."""
+    from studio.files.foreign import read_foreign_texts
+
+    if media.KEY in texts:
+        return from_text(texts[media.KEY], path)
+    try:
+        with no_collection():
+            read = read_foreign_texts(texts, path)
+    except CodecError as error:
+        raise WorkflowUnreadable(path, error.what, mend="Use another copy of the file.") from error
+    if read is None:
+        what = "picture" if media.is_png(path) else "file"
+        raise WorkflowUnreadable(
+            path, f"This {what} carries no workflow.", mend="Open one that Wirelight or another generator saved."
+        )
+    return Opened(read[0], report=read[1])
 
 
 def _foreign(plain: Mapping[str, Any], name: Path | str) -> Opened:
@@ -120,6 +152,10 @@ def _refuse_what_is_no_file(path: Path) -> None:
         raise WorkflowUnreadable(path, "This is a folder.", mend="Choose a workflow file in it.")
     if not stat.S_ISREG(kind):
         raise WorkflowUnreadable(path, "This is not a file.", mend="Choose a workflow file.")
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise _cannot_read(path, error) from error
 
 
 def _content(path: Path) -> bytes:

@@ -1,9 +1,10 @@
-"""Which node of ours does what a ComfyUI class does. The table is data: `resources/interop/comfyui_nodes.json`.
+"""Which node of ours does what a class of another program does. The tables are data: `resources/interop/comfyui_nodes.json` ...
 
 A class has one row, or several of which the first that fits is taken. A row:
 
     type      our node type
-    inputs    ComfyUI's input or widget -> ours: a name, or {"to": name, "values": renamed values, "as": "seed" | "text" | "path" | "color"}
+    inputs    ComfyUI's input or widget -> ours: a name, or {"to": name, "values": renamed values, "as": how else the value changes},
+              which is one of seed, text, path, color, name
     outputs   our outputs in the order of ComfyUI's; "" where there is none
     set       parameters of ours with values that stand for the class itself
     when      the row fits only where these widgets have one of these values
@@ -44,6 +45,8 @@ class Place:
             return self.values.get(_key(value), value)
         if self.form == "seed" and isinstance(value, int) and not isinstance(value, bool):
             return value % _SEEDS
+        if self.form == "name" and isinstance(value, dict):
+            return value.get("name") or value.get("model_name") or ""
         if self.form == "path" and isinstance(value, str):
             return value.replace("\\", "/")
         if self.form == "color" and isinstance(value, int) and 0 <= value < 2**24:
@@ -94,21 +97,21 @@ class Row:
         return ""
 
 
-def rows_of(source: str) -> tuple[Row, ...]:
-    """The rows of a ComfyUI class, none where it has no counterpart."""
-    return _rows().get(source, ())
+def rows_of(source: str, program: str = "comfyui") -> tuple[Row, ...]:
+    """The rows of another program's class, none where it has no counterpart."""
+    return _rows(program).get(source, ())
 
 
 @cache
 def classes_of(type: str) -> tuple[Row, ...]:
     """The rows that lead to a node type of ours, the one to write it as first."""
-    return tuple(row for rows in _rows().values() for row in rows if row.type == type)
+    return tuple(row for rows in _rows("comfyui").values() for row in rows if row.type == type)
 
 
 @cache
-def _rows() -> Mapping[str, tuple[Row, ...]]:
-    table: dict[str, Any] = json.loads(resource("interop", "comfyui_nodes.json").read_bytes())
-    shared = table.pop("values")
+def _rows(program: str) -> Mapping[str, tuple[Row, ...]]:
+    table: dict[str, Any] = json.loads(resource("interop", f"{program}_nodes.json").read_bytes())
+    shared = table.pop("values", {})
     return {
         name: tuple(_row(name, row, shared) for row in (plain if isinstance(plain, list) else [plain]))
         for name, plain in table.items()

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any, Final
 
 from studio.files.comfyui.api_form import is_api_form, read_api_form, values_that_ran
-from studio.files.comfyui.report import ImportReport
 from studio.files.comfyui.source import Source, SourceGraph
 from studio.files.comfyui.to_workflow import to_workflow
 from studio.files.comfyui.ui_form import is_ui_form, read_ui_form
+from studio.files.import_report import ImportReport
 from studio.files.json_text import parse
 from studio.graph.graph import Value
 from studio.graph.workflow import Workflow

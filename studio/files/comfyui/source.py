@@ -1,4 +1,4 @@
-"""A ComfyUI workflow as read, before it becomes a graph of ours: the same for all forms in which ComfyUI writes one."""
+"""A workflow of another program as read, before it becomes a graph of ours: the same for all forms in which ComfyUI writes one."""
 
 from __future__ import annotations
 
@@ -96,3 +96,6 @@ class Source:
     view: View | None = None
     rest: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    program: str = "ComfyUI"
+    key: str = "comfyui"
+    """Names the program's table of counterparts, its placeholders, and where our nodes keep what it says beyond our fields."""

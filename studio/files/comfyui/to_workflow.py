@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from studio.files.comfyui.classes import facts_of
 from studio.files.comfyui.counterparts import Place, Row, rows_of
-from studio.files.comfyui.report import ImportReport, Unmapped
 from studio.files.comfyui.source import Source, SourceGraph, SourceNode, SourceSubgraph
+from studio.files.import_report import ImportReport, Unmapped
 from studio.files.json_text import Numbering
 from studio.graph.graph import (
     REROUTE,
@@ -82,6 +82,7 @@ class _Conversion:
 
     def __init__(self, source: Source) -> None:
         self._source = source
+        self._key = source.key
         self._notes = list(source.notes)
         self._details: list[str] = []
         self._exact = 0
@@ -97,10 +98,10 @@ class _Conversion:
             subgraphs[self._ids[id]] = self._subgraph(self._source.subgraphs[id])
         graph, _ = self._graph(self._source.graph)
         whole = Graph(graph.nodes, graph.links, graph.frames, graph.notes, subgraphs)
-        extra = {ORIGIN: self._source.rest} if self._source.rest else {}
+        extra = {self._key: self._source.rest} if self._source.rest else {}
         placeholders = sorted(self._unmapped.items(), key=lambda one: -one[1])
         report = ImportReport(
-            "ComfyUI",
+            self._source.program,
             self._exact,
             self._defaulted,
             tuple(Unmapped(type, count, pack, why) for (type, pack, why), count in placeholders),
@@ -120,10 +121,10 @@ class _Conversion:
             inner = [end for node, name in port.targets if (end := _input_end(made, node, name)) is not None]
             if any(out.through == at for out in definition.outputs):
                 passed[at] = fresh_id(REROUTE, nodes.keys())
-                nodes[passed[at]] = Node(REROUTE, extra={ORIGIN: {"added": True}})
+                nodes[passed[at]] = Node(REROUTE, extra={self._key: {"added": True}})
                 inner.append(Socket(passed[at], "value"))
             if inner:
-                inputs.append(Port(port.name, tuple(inner), {ORIGIN: {"type": port.type}}))
+                inputs.append(Port(port.name, tuple(inner), {self._key: {"type": port.type}}))
                 if port.targets and port.targets[0][0] in made:
                     place = made[port.targets[0][0]].places.get(port.targets[0][1])
                     if place is not None:
@@ -140,7 +141,7 @@ class _Conversion:
             elif port.origin is not None:
                 end = _output_end(made, *port.origin)
             if end is not None:
-                outputs.append(Port(port.name, (end,), {ORIGIN: {"type": port.type}}))
+                outputs.append(Port(port.name, (end,), {self._key: {"type": port.type}}))
         done.inputs = tuple(port.name for port in definition.inputs)
         done.outputs = tuple(port.name for port in definition.outputs)
         self._definitions[definition.id] = done
@@ -149,7 +150,7 @@ class _Conversion:
         if shown != done.outputs:
             origin["outputs"] = [[port.name, port.type] for port in definition.outputs]
         inside = Graph(nodes, links, graph.frames, graph.notes)
-        return Subgraph(definition.title, inside, tuple(inputs), tuple(outputs), extra={ORIGIN: origin})
+        return Subgraph(definition.title, inside, tuple(inputs), tuple(outputs), extra={self._key: origin})
 
     def _add_promoted(
         self, definition: SourceSubgraph, made: Mapping[str, _Made], inputs: list[Port], done: _Definition
@@ -163,7 +164,7 @@ class _Conversion:
                 continue
             port = names.free(name, taken)
             taken.add(port)
-            inputs.append(Port(port, (end,), {ORIGIN: {"promoted": [node, name]}}))
+            inputs.append(Port(port, (end,), {self._key: {"promoted": [node, name]}}))
             done.promoted[node, name] = port
             if (place := made[node].places.get(name)) is not None:
                 done.places[port] = place
@@ -177,7 +178,7 @@ class _Conversion:
         for id, node in source.nodes.items():
             if node.type in NOTES and id not in linked and id not in used:
                 name = ids.free("note", notes)
-                notes[NoteId(name)] = _note(node)
+                notes[NoteId(name)] = _note(self._key, node)
                 self._exact += 1
                 continue
             built, made_as = self._node(node, linked.get(id, ()), used.get(id, ()))
@@ -186,7 +187,7 @@ class _Conversion:
             made[id] = made_as
         links = self._links(source, made)
         frames = {
-            FrameId(f"frame_{at}"): Frame(one.title, one.position, one.size, one.color, _origin(one.rest))
+            FrameId(f"frame_{at}"): Frame(one.title, one.position, one.size, one.color, _origin(self._key, one.rest))
             for at, one in enumerate(source.groups, start=1)
         }
         return Graph(nodes, links, frames, notes), made
@@ -220,11 +221,13 @@ class _Conversion:
         if node.type in _WIRING:
             self._exact += 1
             first = node.inputs[0][0] if node.inputs else "value"
-            return _built(node, REROUTE, {}, node.values), _Made(NodeId(""), {first: "value"}, ("value",) * 8)
+            return _built(self._key, node, REROUTE, {}, node.values), _Made(
+                NodeId(""), {first: "value"}, ("value",) * 8
+            )
         if node.type == PRIMITIVE and (made := self._primitive(node)) is not None:
             return made
         why = "values that do not fit" if node.clashing else ""
-        for row in rows_of(node.type) if not node.clashing else ():
+        for row in rows_of(node.type, self._key) if not node.clashing else ():
             lost = row.loses(node.values, tuple(linked), tuple(used))
             if not lost:
                 return self._mapped(node, row)
@@ -248,7 +251,7 @@ class _Conversion:
             if back != value or type(back) is not type(value):
                 left[name] = value
         inputs = {name: place.to for name, place in row.inputs.items()}
-        return _built(node, row.type, parameters, left), _Made(NodeId(""), inputs, row.outputs, row.inputs)
+        return _built(self._key, node, row.type, parameters, left), _Made(NodeId(""), inputs, row.outputs, row.inputs)
 
     def _primitive(self, node: SourceNode) -> tuple[Node, _Made] | None:
         value = node.values.get("value")
@@ -283,7 +286,7 @@ class _Conversion:
                 place = done.places.get(port)
                 parameters[port] = place.ours(value) if place is not None else value
         type = subgraph_type(self._ids[node.type])
-        built = _built(node, type, parameters, {})
+        built = _built(self._key, node, type, parameters, {})
         return built, _Made(NodeId(""), None, done.outputs, done.places)
 
     def _placeholder(self, node: SourceNode, why: str) -> tuple[Node, _Made]:
@@ -297,16 +300,16 @@ class _Conversion:
                 f"{node.title or node.type} ({node.id}): the value of '{node.clashing[0]}' is not of its kind, so the values from there on "
                 "were kept aside and have their defaults."
             )
-        built = _built(node, PLACEHOLDER + node.type, dict(node.values), {})
+        built = _built(self._key, node, f"{self._key}/{node.type}", dict(node.values), {})
         outputs = _unique_outputs(node.outputs or list(facts.outputs))
-        origin = {**built.extra[ORIGIN], **({"pack": pack} if pack else {})}
+        origin = {**built.extra[self._key], **({"pack": pack} if pack else {})}
         sockets = {
             "inputs": [[name, TYPES.get(type, type)] for name, type in node.inputs or facts.inputs],
             "outputs": [[name, TYPES.get(type, type)] for name, type in outputs],
         }
         kept = Node(
             built.type, built.parameters, built.position, 1, built.title, built.size, built.color, built.collapsed,
-            built.pinned, built.mode, extra={ORIGIN: origin, SOCKETS: sockets},
+            built.pinned, built.mode, extra={self._key: origin, SOCKETS: sockets},
         )  # fmt: skip
         return kept, _Made(NodeId(""), None, tuple(name for name, _ in outputs))
 
@@ -319,7 +322,7 @@ class _Conversion:
             self._exact += 1
 
 
-def _built(node: SourceNode, type: str, parameters: Mapping[str, Value], left: Mapping[str, Value]) -> Node:
+def _built(key: str, node: SourceNode, type: str, parameters: Mapping[str, Value], left: Mapping[str, Value]) -> Node:
     origin: dict[str, Any] = {"id": node.id, "class": node.type}
     kept = {
         "pack": node.pack,
@@ -333,22 +336,22 @@ def _built(node: SourceNode, type: str, parameters: Mapping[str, Value], left: M
         origin["rest"] = node.rest
     return Node(
         type, parameters, node.position, 1, node.title, node.size, node.color, node.collapsed, node.pinned, node.mode,
-        extra={ORIGIN: origin},
+        extra={key: origin},
     )  # fmt: skip
 
 
-def _note(node: SourceNode) -> Note:
+def _note(key: str, node: SourceNode) -> Note:
     text = next((one for one in (*node.values.values(), *node.tail) if isinstance(one, str)), "")
     origin: dict[str, Any] = {"id": node.id, "class": node.type}
     if node.title:
         origin["title"] = node.title
     if node.rest:
         origin["rest"] = node.rest
-    return Note(text, node.position, node.size or (240.0, 120.0), node.color, {ORIGIN: origin})
+    return Note(text, node.position, node.size or (240.0, 120.0), node.color, {key: origin})
 
 
-def _origin(rest: Mapping[str, Any]) -> dict[str, Any]:
-    return {ORIGIN: dict(rest)} if rest else {}
+def _origin(key: str, rest: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: dict(rest)} if rest else {}
 
 
 def _usage(source: SourceGraph) -> tuple[dict[str, set[str]], dict[str, set[int]]]:

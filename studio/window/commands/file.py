@@ -17,10 +17,13 @@ from studio.graph.workflow import Workflow
 from studio.window.templates import STANDARD, template
 
 if TYPE_CHECKING:
-    from studio.files.comfyui.report import ImportReport
+    from studio.files.import_report import ImportReport
     from studio.window.desk import Desk
 
-_FILTER = "Workflows and pictures (*.json *.png *.webp *.jpg *.jpeg);;All files (*)"
+_FILTER = (
+    "Workflows, pictures, films and sounds (*.json *.png *.webp *.jpg *.jpeg *.avif *.mp4 *.webm *.flac *.mp3 *.latent *.txt);;"
+    "All files (*)"
+)
 
 
 class FileCommands:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from studio.files.comfyui.report import ImportReport
+from studio.files.import_report import ImportReport
 from studio.files.workflow_file import Opened, from_text, to_text
 from studio.graph.graph import Graph, Node, NodeId
 

@@ -1,4 +1,4 @@
-"""Every row of the ComfyUI table leads to a node that we have, with sockets and values that it has."""
+"""Every row of the tables for other programs leads to a node that we have, with sockets and values that it has."""
 
 from __future__ import annotations
 
@@ -65,3 +65,21 @@ def test_a_row_fits_our_node_and_leads_back(row: Row, catalog: Catalog) -> None:
         back = to_api(workflow.graph).prompt["7"]
         assert back["class_type"] == row.source
         assert {name: back["inputs"].get(name) for name in values} == values
+
+
+INVOKE = [
+    row
+    for name in json.loads(resource("interop", "invokeai_nodes.json").read_bytes())
+    for row in rows_of(name, "invokeai")
+]
+
+
+@pytest.mark.parametrize("row", INVOKE, ids=lambda row: row.source)
+def test_a_row_of_invokeai_fits_our_node(row: Row, catalog: Catalog) -> None:
+    spec = catalog.specs[row.type]
+    for place in row.inputs.values():
+        declared = spec.inputs_by_name[place.to]
+        if place.values and isinstance(declared.control, Options):
+            assert set(place.values.values()) <= set(declared.control.choices)
+    assert {name for name in row.outputs if name} <= set(spec.outputs_by_name)
+    assert set(row.set) <= set(spec.inputs_by_name)
