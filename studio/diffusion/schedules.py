@@ -170,6 +170,17 @@ def sigmas(
     return (*kept, 0.0)
 
 
+def drawn(noise: NoiseSchedule, heights: Sequence[float]) -> tuple[float, ...]:
+    """The sigmas of a run, the last 0, from how high a curve is at each step: 1 is the model's noisiest timestep, 0 its cleanest.
+
+    Heights in even steps give `normal`. Raises ValueRefused where they do not fall from step to step.
+    """
+    times = [noise.lowest + height * (noise.timesteps - 1 - noise.lowest) for height in heights]
+    if not times or any(later >= earlier for earlier, later in pairwise(times)):
+        raise ValueRefused("The noise has to become less with every step.", mend="Draw a line that falls all the way.")
+    return (*(float(np.float32(noise.sigma(time))) for time in times), 0.0)
+
+
 def _require_two(steps: int, schedule: str) -> None:
     """The schedules that count from the clean end put their only step there, where there is nothing left to denoise."""
     if steps == 1:

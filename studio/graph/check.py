@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from studio.graph.curve import points_of
 from studio.graph.errors import DocumentError
 from studio.graph.flat import FlatGraph, FlatNode, flatten, spec_of
 from studio.graph.graph import Graph, NodeId, Socket, Value
-from studio.graph.spec import Catalog, ColorField, Input, NodeSpec, Number, Options, Seed
+from studio.graph.spec import Catalog, ColorField, CurveField, Input, NodeSpec, Number, Options, Seed
 from studio.graph.types import FLOAT, INT, Refusal, SocketType, refusal
 
 
@@ -250,8 +251,18 @@ def value_problems(id: NodeId, declared: Input, value: Value) -> Iterator[Proble
     elif isinstance(control, ColorField):
         if not isinstance(value, str) or not _COLOR.fullmatch(value):
             yield Problem(Kind.WRONG_VALUE, id, f"'{name}' is {value!r}.", "Write a colour as #rrggbb.", name)
+    elif isinstance(control, CurveField):
+        yield from _curve_problems(id, name, value)
     elif declared.type.name in ("Text", "FilePath", "Choice") and not isinstance(value, str):
         yield Problem(Kind.WRONG_VALUE, id, f"'{name}' is {value!r}, which is not a text.", "Enter a text.", name)
+
+
+def _curve_problems(id: NodeId, name: str, value: Value) -> Iterator[Problem]:
+    try:
+        points_of(value if isinstance(value, str) else "")
+    except ValueError as error:
+        mend = "Write points as places and heights from 0 to 1, such as 0 1, 0.4 0.6, 1 0."
+        yield Problem(Kind.WRONG_VALUE, id, f"'{name}' is {value!r}, which is not a curve: {error}.", mend, name)
 
 
 def _number_problems(id: NodeId, declared: Input, control: Number, value: Value) -> Iterator[Problem]:

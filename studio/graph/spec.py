@@ -56,6 +56,11 @@ class ColorField:
 
 
 @dataclass(frozen=True, slots=True)
+class CurveField:
+    """A curve that is drawn by hand, as the text of `studio.graph.curve`."""
+
+
+@dataclass(frozen=True, slots=True)
 class FileField:
     """A path. `kind` is `open`, `save` or `folder`; `patterns` are globs such as `*.png`."""
 
@@ -70,7 +75,7 @@ class ModelField:
     kind: str
 
 
-Control: TypeAlias = Number | Seed | TextField | Options | Toggle | ColorField | FileField | ModelField
+Control: TypeAlias = Number | Seed | TextField | Options | Toggle | ColorField | CurveField | FileField | ModelField
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,11 +121,12 @@ FLOAT: Final = plain("Float")
 BOOL: Final = plain("Bool")
 CHOICE: Final = plain("Choice")
 COLOR: Final = plain("Color")
+CURVE: Final = plain("Curve")
 FILE_PATH: Final = plain("FilePath")
 
 BUILT_IN: Final[tuple[SocketType, ...]] = (
     IMAGE, MASK, LATENT, CONDITIONING, MODEL, TEXT_ENCODER, VAE, CONTROLNET, SCHEDULE, NOISE, TRAIL, AUDIO, MEL, VOCODER, VIDEO, MESH,
-    TEXT, INT, FLOAT, BOOL, CHOICE, COLOR, FILE_PATH, ANY,
+    TEXT, INT, FLOAT, BOOL, CHOICE, COLOR, CURVE, FILE_PATH, ANY,
 )  # fmt: skip
 
 CONVERSIONS: Final[Mapping[str, frozenset[str]]] = {
@@ -135,6 +136,7 @@ CONVERSIONS: Final[Mapping[str, frozenset[str]]] = {
     "Text": frozenset({"Choice"}),
     "Choice": frozenset({"Text"}),
     "Color": frozenset({"Text"}),
+    "Curve": frozenset({"Text"}),
     "FilePath": frozenset({"Text"}),
     "Mask": frozenset({"Image"}),
 }

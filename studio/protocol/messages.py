@@ -234,7 +234,8 @@ class Progressed:
 
 @dataclass(frozen=True, slots=True)
 class NodeFinished:
-    """`shown` is a small picture of the first pictorial output, where there is one."""
+    """`shown` is a small picture of the first pictorial output, where there is one; `plot` the numbers of the first output that is a row
+    of them, as the noise levels of a schedule are."""
 
     run: RunId
     node: NodeId
@@ -242,6 +243,7 @@ class NodeFinished:
     seconds: float
     cached: bool = False
     shown: Picture | None = None
+    plot: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from studio.sdk.context import Context, running
 from studio.sdk.controls import (
     Choice,
     ColorPicker,
+    CurveEditor,
     Folder,
     ModelPicker,
     Number,
@@ -32,6 +33,7 @@ from studio.sdk.values import (
     Color,
     Conditioning,
     ControlNet,
+    Curve,
     FilePath,
     Image,
     Latent,
@@ -48,8 +50,9 @@ from studio.sdk.values import (
 )
 
 __all__ = [
-    "VAE", "Array", "Audio", "Cancelled", "Choice", "Color", "ColorPicker", "Conditioning", "Context", "ControlNet", "DeclarationError",
-    "FilePath", "Folder", "Image", "Latent", "Lazy", "Mask", "Mel", "Mesh", "Migration", "Model", "ModelPicker", "NodeError", "Noise",
-    "Number", "OpenFile", "Packed", "Pipeline", "Prompt", "Resident", "SaveFile", "Schedule", "Seed", "Slider", "TextArea", "TextEncoder",
-    "TextLine", "Toggle", "ValueRefused", "Video", "Vocoder", "When", "node", "running", "value_type",
+    "VAE", "Array", "Audio", "Cancelled", "Choice", "Color", "ColorPicker", "Conditioning", "Context", "ControlNet", "Curve",
+    "CurveEditor", "DeclarationError", "FilePath", "Folder", "Image", "Latent", "Lazy", "Mask", "Mel", "Mesh", "Migration", "Model",
+    "ModelPicker", "NodeError", "Noise", "Number", "OpenFile", "Packed", "Pipeline", "Prompt", "Resident", "SaveFile", "Schedule", "Seed",
+    "Slider", "TextArea", "TextEncoder", "TextLine", "Toggle", "ValueRefused", "Video", "Vocoder", "When", "node", "running",
+    "value_type",
 ]  # fmt: skip

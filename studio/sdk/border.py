@@ -18,7 +18,7 @@ from studio.sdk.socket_types import class_of, plain_type_of, type_name
 from studio.sdk.values.arrays import arrays_in
 from studio.sdk.values.image import Image
 from studio.sdk.values.mask import Mask
-from studio.sdk.values.text import Color, FilePath
+from studio.sdk.values.text import Color, Curve, FilePath
 
 Convert: TypeAlias = Callable[[Any], Any]
 """From a value to that value as a socket takes it. Raises `ValueRefused`, which does not know the socket yet."""
@@ -211,6 +211,14 @@ def _color(value: object) -> Color:
     raise _not_a(SocketType("Color"), value)
 
 
+def _curve(value: object) -> Curve:
+    if isinstance(value, Curve):
+        return value
+    if isinstance(value, str):
+        return Curve(value)
+    raise _not_a(SocketType("Curve"), value)
+
+
 def _file_path(value: object) -> FilePath:
     if isinstance(value, FilePath):
         return value
@@ -226,6 +234,7 @@ _PLAIN: dict[str, Convert] = {
     "Text": _text,
     "Choice": _choice,
     "Color": _color,
+    "Curve": _curve,
     "FilePath": _file_path,
 }
 

@@ -23,11 +23,11 @@ from studio.sdk.definition import NodeDefinition
 from studio.sdk.values.arrays import arrays_in, map_tensors, tensors_in
 from studio.sdk.values.image import Image
 from studio.sdk.values.mask import Mask
-from studio.sdk.values.text import Color, FilePath
+from studio.sdk.values.text import Color, Curve, FilePath
 
-_WITHOUT_TENSORS = frozenset({bool, int, float, str, type(None), Color, FilePath, Image, Mask})
+_WITHOUT_TENSORS = frozenset({bool, int, float, str, type(None), Color, Curve, FilePath, Image, Mask})
 """Classes of values that are not looked into: most of what travels."""
-_UNCHANGING = frozenset({bool, int, float, str, type(None), Color, FilePath})
+_UNCHANGING = frozenset({bool, int, float, str, type(None), Color, Curve, FilePath})
 _MEND = "Work on a copy: take array.copy() or tensor.clone() first."
 
 

@@ -15,7 +15,7 @@ from typing import TypeVar, cast
 from studio.graph import spec
 from studio.graph.errors import DeclarationError
 from studio.graph.graph import Value
-from studio.sdk.values.text import Color, FilePath
+from studio.sdk.values.text import Color, Curve, FilePath
 
 N = TypeVar("N", int, float)
 
@@ -110,6 +110,11 @@ def Prompt(
 def ColorPicker(default: str = "#ffffff", *, when: spec.Shown | None = None, advanced: bool = False) -> Color:
     """A colour, as `#rrggbb` or `#rrggbbaa`."""
     return cast(Color, Declared(spec.ColorField(), str(Color(default)), when, advanced))
+
+
+def CurveEditor(default: str = "0 0, 1 1", *, when: spec.Shown | None = None, advanced: bool = False) -> Curve:
+    """A line that is drawn by hand, as points (place, height) from 0 to 1: `0 1, 0.4 0.6, 1 0`."""
+    return cast(Curve, Declared(spec.CurveField(), str(Curve(default)), when, advanced))
 
 
 def OpenFile(*patterns: str, when: spec.Shown | None = None, advanced: bool = False) -> FilePath:

@@ -33,6 +33,7 @@ _CONTROLS: Final[Mapping[str, tuple[type, ...]]] = {
     "Text": (spec.TextField, spec.Options, spec.ModelField),
     "Choice": (spec.Options,),
     "Color": (spec.ColorField,),
+    "Curve": (spec.CurveField,),
     "FilePath": (spec.FileField,),
 }
 """Which controls edit which type."""
@@ -215,6 +216,8 @@ class _Reader:
                 return spec.TextField()
             case "Color":
                 return spec.ColorField()
+            case "Curve":
+                return spec.CurveField()
             case "FilePath":
                 return spec.FileField()
         raise self.error(

@@ -250,7 +250,7 @@ class Progress(QObject):
         image = image_of(report.shown, self._supervisor.picture)
         state = State.CACHED if report.cached else State.DONE
         for id in levels(report.node):
-            preview = image or self.status(order.document, id).preview
+            preview = image or report.plot or self.status(order.document, id).preview
             self._put(order, id, Status(state, seconds=report.seconds, preview=preview))
         if image is not None:
             self.live.emit(image, "")

@@ -59,6 +59,7 @@ _ALIKE: Final[Mapping[str, str]] = {
     "Bool": "Number",
     "Choice": "Text",
     "Color": "Text",
+    "Curve": "Number",
     "FilePath": "Text",
 }
 _SUBJECTS: Final[Mapping[str, str]] = {

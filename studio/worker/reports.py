@@ -35,8 +35,10 @@ from studio.worker.outbox import Outbox
 from studio.worker.previews import Previews
 from studio.worker.printed import Printed
 from studio.worker.record import record_output
+from studio.worker.shown import plotted
 
 _PICTORIAL: Final = frozenset({"Image", "Mask", "Video", "Audio"})
+_PLOTTED: Final = frozenset({"Schedule"})
 _LONGEST_TEXT: Final = 10_000
 _LONGEST_TRACE: Final = 20_000
 
@@ -44,19 +46,27 @@ ValueOf = Callable[[NodeId, str], object]
 
 
 class PictorialOutputs:
-    """The output of each node type whose picture stands for the node."""
+    """The output of each node type whose picture, or plot, stands for the node."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._known: dict[str, str | None] = {}
+        self._known: dict[tuple[str, frozenset[str]], str | None] = {}
 
     def of(self, type: str) -> str | None:
         """The name of the first pictorial output, or None."""
-        if type not in self._known:
+        return self._first(type, _PICTORIAL)
+
+    def plotted(self, type: str) -> str | None:
+        """The name of the first output that is a row of numbers, or None."""
+        return self._first(type, _PLOTTED)
+
+    def _first(self, type: str, names: frozenset[str]) -> str | None:
+        key = (type, names)
+        if key not in self._known:
             spec = self._catalog.get(type)
             outputs = spec.outputs if spec is not None else ()
-            self._known[type] = next((one.name for one in outputs if innermost(one.type).name in _PICTORIAL), None)
-        return self._known[type]
+            self._known[key] = next((one.name for one in outputs if innermost(one.type).name in names), None)
+        return self._known[key]
 
 
 class RunReport:
@@ -106,7 +116,7 @@ class RunReport:
     def node_finished(self, node: NodeId, type: str, seconds: float, cached: bool) -> None:
         self._leave(node)
         shown = None if cached else self._picture_of(node, type)
-        self._put(NodeFinished(self._run, node, type, seconds, cached, shown))
+        self._put(NodeFinished(self._run, node, type, seconds, cached, shown, self._plot_of(node, type)))
 
     def node_failed(self, failure: errors.NodeFailed) -> None:
         node = NodeId(failure.node)
@@ -158,6 +168,15 @@ class RunReport:
             return self._previews.result(lambda: self._value_of(node, output))
         except errors.WirelightError:
             return None  # the result was too large to be kept
+
+    def _plot_of(self, node: NodeId, type: str) -> tuple[float, ...]:
+        output = self._pictorial.plotted(type)
+        if output is None or self._previews is None:
+            return ()
+        try:
+            return plotted(self._value_of(node, output))
+        except errors.WirelightError:
+            return ()  # a kept result that was trimmed since
 
 
 def _finite(number: float) -> float:

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.sdk.socket_types import plain_type_of
-from studio.sdk.values import Audio, Image, Latent, Mask, Mel, Noise, Video
+from studio.sdk.values import Audio, Image, Latent, Mask, Mel, Noise, Schedule, Video
 
 Pixels: TypeAlias = NDArray[np.uint8]
 
 _LONGEST_TEXT: Final = 100_000
 _WAVE: Final = (1024, 256)
-"""Width and height of a drawn sound."""
+"""Width and height of a drawn sound, and of a drawn schedule."""
+_MOST_PLOTTED: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,15 @@ def show(value: object, index: int = 0, largest: int = 8192) -> Shown:
         return Shown(name, text=_words(leaf), count=count)
     pixels, width, height = whole
     return Shown(name, pixels, _words(leaf) if not isinstance(leaf, (Image, Mask)) else "", count, width, height)
+
+
+def plotted(value: object) -> tuple[float, ...]:
+    """The numbers to plot of a value: a schedule's noise levels, of a list the first one's; at most 512, evenly taken. Else none."""
+    leaf = next(_leaves(value), None)
+    if not isinstance(leaf, Schedule):
+        return ()
+    places = np.linspace(0, leaf.steps, min(len(leaf.sigmas), _MOST_PLOTTED)).round().astype(int)
+    return tuple(leaf.sigmas[at] for at in places)
 
 
 def _find(leaves: Sequence[object], counts: Sequence[int], at: int) -> tuple[object, int]:
@@ -94,6 +104,8 @@ def _drawn(leaf: object, at: int, largest: int) -> tuple[Pixels, int, int] | Non
             whole = _projected(leaf.tensor[at : at + 1])
         case Audio():
             whole = _wave(leaf)
+        case Schedule():
+            whole = _levels(leaf)
         case Mel():
             whole = _stretched(leaf.values[at][::-1])[..., None]
         case _:
@@ -146,6 +158,19 @@ def _wave(sound: Audio) -> NDArray[np.float32]:
         reach = np.float32(2 / band)
         rows.append(((level <= high + reach) & (level >= low - reach)).astype(np.float32))
     return np.concatenate(rows)[..., None]
+
+
+def _levels(schedule: Schedule) -> NDArray[np.float32]:
+    """The noise levels over the steps, the ground below them lit; on a logarithmic scale, at whose bottom 0 lies."""
+    width, height = _WAVE
+    sigmas = np.array(schedule.sigmas, dtype=np.float64)
+    least = sigmas[sigmas > 0].min()
+    logs = np.log(np.maximum(sigmas, least / 2))
+    shares = (logs - logs.min()) / (logs.max() - logs.min())
+    curve = np.interp(np.linspace(0, schedule.steps, width), np.arange(len(sigmas)), shares)
+    level = np.linspace(1, 0, height)[:, None]
+    line = np.abs(level - curve) * height < 1.5
+    return np.where(line, 1.0, np.where(level < curve, 0.25, 0.0)).astype(np.float32)[..., None]
 
 
 def _stretched(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 from studio.graph.graph import Graph, Node, NodeId, Socket
-from studio.graph.spec import Catalog, ColorField, Input, NodeSpec, Number, Options, Output, Seed, TextField, Toggle
-from studio.graph.types import BOOL, COLOR, FLOAT, IMAGE, INT, LATENT, MASK, TEXT, VAE, list_of, variable
+from studio.graph.spec import (
+    Catalog,
+    ColorField,
+    CurveField,
+    Input,
+    NodeSpec,
+    Number,
+    Options,
+    Output,
+    Seed,
+    TextField,
+    Toggle,
+)
+from studio.graph.types import BOOL, COLOR, CURVE, FLOAT, IMAGE, INT, LATENT, MASK, TEXT, VAE, list_of, variable
 
 T = variable("T")
 
@@ -23,10 +35,11 @@ CATALOG = Catalog.of(
                 Input("image", IMAGE),
                 Input("radius", FLOAT, control=Number(0, 128), default=4.0),
                 Input("passes", INT, control=Number(1, 8), default=1),
-                Input("edge", TEXT, control=Options(("mirror", "black")), default="mirror"),
+                Input("edge", TEXT, control=Options(("mirror", "black"), aliases=("reflect",)), default="mirror"),
                 Input("fast", BOOL, control=Toggle(), default=False),
                 Input("rim", COLOR, control=ColorField(), default="#000000"),
                 Input("seed", INT, control=Seed(), default=0),
+                Input("falloff", CURVE, control=CurveField(), default="0 1, 1 0"),
             ),
             outputs=(Output("image", IMAGE),),
         ),

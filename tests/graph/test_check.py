@@ -47,6 +47,8 @@ def test_a_missing_input_is_named_with_what_it_takes() -> None:
         ("rim", "black", Kind.WRONG_VALUE),
         ("seed", -1, Kind.OUT_OF_RANGE),
         ("seed", 2**63, Kind.OUT_OF_RANGE),
+        ("falloff", "0 1", Kind.WRONG_VALUE),
+        ("falloff", [[0, 1], [1, 0]], Kind.WRONG_VALUE),
         ("strength", 1, Kind.UNKNOWN_PARAMETER),
     ],
 )
@@ -55,6 +57,12 @@ def test_a_wrong_value_is_found_and_named(name: str, value: Value, kind: Kind) -
     (problem,) = check(graph, CATALOG)
     assert (problem.kind, problem.where) == (kind, f"blur.{name}")
     assert problem.mend
+
+
+@pytest.mark.parametrize(("name", "value"), [("edge", "reflect"), ("falloff", "0 0.5, 0.2 1, 1 0")])
+def test_aliases_of_choices_and_curves_are_taken(name: str, value: Value) -> None:
+    graph, _ = SetParameter(NodeId("blur"), name, value).apply(PICTURE)
+    assert check(graph, CATALOG) == []
 
 
 def test_a_linked_parameter_needs_no_value_of_its_own() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from studio.graph.errors import ValueRefused
 from studio.graph.types import BUILT_IN, parse_type, refusal
-from studio.sdk import Color, FilePath, Image, Mask, value_type
+from studio.sdk import Color, Curve, FilePath, Image, Mask, value_type
 from studio.sdk.border import adapt_value, check_value
 
 GREY = Image.of([[0.5]])
@@ -70,6 +70,7 @@ def test_a_mask_becomes_a_grey_picture() -> None:
         ("Bool", 1, "Int, not Bool"),
         ("Text", GREY, "Image, not Text"),
         ("Color", "red", "not a colour"),
+        ("Curve", "0 1", "not a curve: it has 1 points"),
         ("Image", None, "Nothing was given"),
         ("Image", np.zeros((1, 2, 2, 3), np.float32), "ndarray, not Image"),
         ("Mask", GREY, "one has to be chosen"),
@@ -100,14 +101,17 @@ def test_numbers_are_not_looked_at_again_as_a_value_enters() -> None:
 
 EXAMPLES: dict[str, Any] = {
     "Image": GREY, "Mask": Mask.of([[1.0]]), "Text": "a", "Int": 3, "Float": 0.5, "Bool": True, "Choice": "a",
-    "Color": Color("#000000"), "FilePath": FilePath("a"),
+    "Color": Color("#000000"), "Curve": Curve("0 0, 1 1"), "FilePath": FilePath("a"),
 }  # fmt: skip
+
+
+TEXTS = ("Choice", "Text", "Color", "Curve", "FilePath")
 
 
 @pytest.mark.parametrize("source", EXAMPLES)
 def test_the_border_converts_exactly_what_the_gate_lets_through(source: str) -> None:
     for target in EXAMPLES:
-        if source in ("Choice", "Text", "Color", "FilePath") and target in ("Color", "FilePath"):
+        if source in TEXTS and target in ("Color", "Curve", "FilePath"):
             continue  # saved parameters are texts: the border reads them, the gate never links them
         may = refusal(parse_type(source), parse_type(target)) is None
         try:
@@ -115,7 +119,7 @@ def test_the_border_converts_exactly_what_the_gate_lets_through(source: str) -> 
         except ValueRefused:
             assert not may, (source, target)
         else:
-            assert may or (source in ("Choice", "Color", "FilePath") and target in ("Text", "Choice")), (source, target)
+            assert may or (source in TEXTS and target in ("Text", "Choice")), (source, target)
 
 
 def test_a_plugin_adds_a_type_by_its_name() -> None:

@@ -15,6 +15,8 @@ from studio.sdk import (
     Choice,
     Color,
     ColorPicker,
+    Curve,
+    CurveEditor,
     FilePath,
     Image,
     Latent,
@@ -59,6 +61,7 @@ def everything(
     mode: Literal["soft", "hard"] = "hard",
     which: str = Choice("a", "b", default="b", when=When("mode", "soft")),
     color: Color = ColorPicker("#FF0000"),
+    curve: Curve = CurveEditor("0 1, 1 0"),
     source: FilePath = OpenFile("*.png"),
     target: FilePath = SaveFile(),
     model: str = ModelPicker("lora"),
@@ -85,7 +88,7 @@ def test_hints_are_sockets_and_defaults_controls() -> None:
     assert types == {
         "image": "Image", "masks": "list[Mask]", "either": "Image | Latent", "extra": "Image", "amount": "Float", "count": "Int",
         "plain": "Int", "seed": "Int", "on": "Bool", "also": "Bool", "words": "Text", "area": "Text", "line": "Text", "mode": "Choice",
-        "which": "Choice", "color": "Color", "source": "FilePath", "target": "FilePath", "model": "Text",
+        "which": "Choice", "color": "Color", "curve": "Curve", "source": "FilePath", "target": "FilePath", "model": "Text",
     }  # fmt: skip
     assert [one.name for one in declared.sockets] == ["image", "masks", "either", "extra"]
     assert [one.name for one in declared.inputs if one.optional] == ["extra"]
@@ -95,6 +98,7 @@ def test_hints_are_sockets_and_defaults_controls() -> None:
     assert controls["seed"] == spec.Seed()
     assert controls["words"] == spec.TextField(4, prompt=True)
     assert controls["mode"] == spec.Options(("soft", "hard"))
+    assert controls["curve"] == spec.CurveField()
     assert controls["source"] == spec.FileField("open", ("*.png",))
     assert controls["model"] == spec.ModelField("lora")
     defaults = {one.name: one.default for one in declared.parameters}

@@ -18,6 +18,7 @@ from studio.sdk import (
     Audio,
     Color,
     Conditioning,
+    Curve,
     FilePath,
     Image,
     Latent,
@@ -113,6 +114,7 @@ def test_plain_values_come_back_with_their_type(value: object) -> None:
 
 def test_texts_with_a_meaning_keep_it() -> None:
     assert type(through(Color("#00ff00"))) is Color
+    assert type(through(Curve("0 1, 1 0"))) is Curve
     assert type(through(FilePath("a/b"))) is FilePath
 
 

@@ -6,6 +6,7 @@ from studio.graph.graph import Graph, Node, NodeId, Socket
 from studio.graph.spec import (
     Catalog,
     ColorField,
+    CurveField,
     FileField,
     Input,
     NodeSpec,
@@ -22,6 +23,7 @@ from studio.graph.types import (
     CHOICE,
     COLOR,
     CONDITIONING,
+    CURVE,
     FILE_PATH,
     FLOAT,
     IMAGE,
@@ -29,6 +31,7 @@ from studio.graph.types import (
     LATENT,
     MASK,
     MODEL,
+    SCHEDULE,
     TEXT,
     TEXT_ENCODER,
     VAE,
@@ -88,6 +91,12 @@ SPECS = (
         "Save picture",
         inputs=(Input("image", IMAGE), Input("name", TEXT, control=TextField(), default="picture")),
         effect=True,
+    ),
+    NodeSpec(
+        "sample/Drawn",
+        "Drawn",
+        inputs=(Input("shape", CURVE, control=CurveField(), default="0 1, 1 0"),),
+        outputs=(Output("schedule", SCHEDULE),),
     ),
     NodeSpec(
         "image/Mix",

@@ -125,6 +125,13 @@ def test_a_node_shows_its_picture(room: Room) -> None:
     assert room.supervisor.picture(finished.shown) == bytes([128]) * (200 * 100 * 3)
 
 
+def test_a_node_tells_the_numbers_of_its_schedule(room: Room) -> None:
+    run = room.go(chain("test/Levels"))
+    assert [one.plot for one in room.of(NodeFinished, run)] == [(3.0, 2.0, 1.0, 0.0)]
+    run = room.go(chain("test/Levels", n0_value=1.0), previews=False)
+    assert [one.plot for one in room.of(NodeFinished, run)] == [()]
+
+
 def test_any_result_can_be_looked_at(room: Room) -> None:
     room.go(chain("test/Add", "test/Grey", n1_batch=3, n1_brightness=1.0))
     picture = fetched(room, N1, "image", 2)

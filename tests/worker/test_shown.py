@@ -11,8 +11,8 @@ from studio.diffusion.device import Dtypes
 from studio.diffusion.preview import fit_projection
 from studio.diffusion.weights.checkpoint import load_checkpoint
 from studio.resources import resource
-from studio.sdk.values import Audio, Color, Image, Latent, Mask, Mel, Noise, Video
-from studio.worker.shown import show
+from studio.sdk.values import Audio, Color, Image, Latent, Mask, Mel, Noise, Schedule, Video
+from studio.worker.shown import plotted, show
 
 
 def test_a_picture_is_its_pixels() -> None:
@@ -129,3 +129,21 @@ def test_a_colour_says_what_it_is() -> None:
 
 def test_long_texts_are_cut() -> None:
     assert len(show("x" * 10_000_000).text) < 200_000
+
+
+def test_a_schedule_is_drawn_over_its_steps() -> None:
+    shown = show(Schedule((100.0, 10.0, 1.0, 0.1, 0.0)))
+    assert shown.pixels is not None
+    assert (shown.type, shown.width, shown.height) == ("Schedule", 1024, 256)
+    levels = [int(column.argmax()) for column in shown.pixels[:, ::255, 0].T[:4]]
+    assert levels == sorted(levels), "it falls"
+    assert np.diff(levels) == pytest.approx(np.diff(levels)[0], abs=3), "in even steps of the logarithm"
+
+
+def test_a_schedule_gives_its_numbers_to_plot() -> None:
+    assert plotted(Schedule((2.0, 1.0, 0.0))) == (2.0, 1.0, 0.0)
+    assert plotted([Schedule((3.0, 0.0)), Schedule((2.0, 0.0))]) == (3.0, 0.0)
+    long = plotted(Schedule(tuple(float(level) for level in range(5000, -1, -1))))
+    assert (len(long), long[0], long[-1]) == (512, 5000.0, 0.0)
+    assert plotted(Image.solid(1, 1, [0.0])) == ()
+    assert plotted([]) == ()

@@ -16,7 +16,7 @@ from functools import partial
 
 import numpy as np
 
-from studio.sdk import Image, node, running
+from studio.sdk import Image, Schedule, node, running
 
 
 @node("test/Add")
@@ -46,6 +46,12 @@ def steps(value: float = 0.0, steps: int = 10, seconds: float = 0.01, edge: int 
 def grey(value: float = 0.0, brightness: float = 0.5, width: int = 64, height: int = 48, batch: int = 1) -> Image:
     """A grey picture."""
     return Image.solid(width, height, (brightness, brightness, brightness), batch)
+
+
+@node("test/Levels")
+def levels(value: float = 0.0, steps: int = 3) -> Schedule:
+    """A schedule."""
+    return Schedule(tuple(float(level) for level in range(steps, -1, -1)))
 
 
 @node("test/Prints")

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 from studio.graph.graph import REROUTE
-from studio.graph.spec import Input, NodeSpec, TextField
+from studio.graph.spec import CurveField, Input, NodeSpec, TextField
 from studio.graph.types import SocketType
 
 BAND: Final = 30.0
@@ -20,6 +20,7 @@ CONTROL: Final = 24.0
 GAP: Final = 4.0
 PAD: Final = 8.0
 TEXT_LINE: Final = 16.0
+CURVE: Final = 84.0
 NARROWEST: Final = 216.0
 WIDEST: Final = 272.0
 REROUTE_SIZE: Final = (24.0, 16.0)
@@ -195,8 +196,10 @@ def lay_out(spec: NodeSpec, shape: Shape, measure: Measure) -> Layout:
 
 
 def control_height(input: Input) -> float:
-    """A row, or an area for texts of several lines."""
+    """A row, or an area for curves and texts of several lines."""
     control = input.control
+    if isinstance(control, CurveField):
+        return CURVE
     if isinstance(control, TextField) and (control.lines > 1 or control.prompt):
         return min(max(control.lines, 3), 8) * TEXT_LINE + 10
     return CONTROL

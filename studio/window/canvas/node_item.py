@@ -14,6 +14,7 @@ from studio.graph.spec import NodeSpec
 from studio.graph.types import SocketType
 from studio.window.canvas.layout import Layout, Shape, SocketPlace
 from studio.window.canvas.painter import NodePainter
+from studio.window.canvas.plot import HEIGHT
 from studio.window.canvas.status import State, Status
 from studio.window.canvas.values import hidden_inputs
 from studio.window.theme import SocketStyle
@@ -144,7 +145,9 @@ class NodeItem(QGraphicsItem):
         hidden = hidden_inputs(self.spec, node, self.linked)
         width = node.size[0] if node.size is not None else 0.0
         preview = 0.0
-        if status.preview is not None and not status.preview.isNull():
+        if isinstance(status.preview, tuple):
+            preview = HEIGHT
+        elif status.preview is not None and not status.preview.isNull():
             preview = round(status.preview.height() / status.preview.width(), 3)
         lines = 0
         if status.state is State.FAILED and status.what:

@@ -8,8 +8,21 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPainterPath, QPen
 
 from studio.graph.graph import Mode
-from studio.graph.spec import ColorField, FileField, Input, ModelField, Number, Options, Seed, TextField, Toggle
+from studio.graph.spec import (
+    ColorField,
+    CurveField,
+    FileField,
+    Input,
+    ModelField,
+    Number,
+    Options,
+    Seed,
+    TextField,
+    Toggle,
+)
+from studio.window.canvas.curve import paint_curve, paint_ground, shown_points
 from studio.window.canvas.layout import BAND, CONTROL, PAD, TEXT_LINE, ControlPlace, Layout, Layouts, Place, label
+from studio.window.canvas.plot import paint_plot
 from studio.window.canvas.shapes import paint_socket
 from studio.window.canvas.status import State
 from studio.window.canvas.values import share, value_of, value_text
@@ -75,8 +88,8 @@ class NodePainter:
         painter.setPen(self.theme["text"])
         title = self.far_metrics.elidedText(item.title, Qt.TextElideMode.ElideRight, layout.width - 16)
         painter.drawText(band.adjusted(8, 0, -8, 0), _LEFT, title)
-        if layout.preview is not None and item.status.preview is not None:
-            painter.drawImage(_rect(layout.preview), item.status.preview)
+        if layout.preview is not None:
+            self._preview(painter, item, layout.preview)
         self._progress(painter, item, 44.0, 6.0)
         if item.status.state is State.FAILED or item.selected:
             token = "accent" if item.selected else "error"
@@ -218,6 +231,9 @@ class NodePainter:
         if isinstance(input.control, TextField) and field.height() > CONTROL and not linked:
             self._text_area(painter, input, value, field)
             return
+        if isinstance(input.control, CurveField) and not linked:
+            self._curve(painter, value, field)
+            return
         if isinstance(input.control, Number) and input.control.slider and not linked:
             self._slider(painter, field, share(input.control, value))
         name = label(input.name)
@@ -293,9 +309,18 @@ class NodePainter:
         for at, line in enumerate(wrap(shown, area.width(), lines, self.row_metrics)):
             painter.drawText(QRectF(area.left(), area.top() + at * TEXT_LINE, area.width() + 4, TEXT_LINE), _LEFT, line)
 
+    def _curve(self, painter: QPainter, value: object, field: QRectF) -> None:
+        points = shown_points(value)
+        area = field.adjusted(8, 8, -8, -8)
+        paint_ground(painter, area, self.theme)
+        if points is not None:
+            paint_curve(painter, area, points, self.theme, radius=2.5)
+
     def _preview(self, painter: QPainter, item: NodeItem, place: Place) -> None:
         picture = item.status.preview
-        if picture is not None:
+        if isinstance(picture, tuple):
+            paint_plot(painter, _rect(place), picture, self.theme)
+        elif picture is not None:
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
             painter.drawImage(_rect(place), picture)
 

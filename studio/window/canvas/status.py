@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from PySide6.QtGui import QImage
 
+    from studio.window.canvas.plot import Plot
+
 
 class State(Enum):
     """Where a node stands in the last run."""
@@ -35,7 +37,7 @@ class Status:
     mend: str = ""
     socket: str = ""
     trace: str = ""
-    preview: QImage | None = None
+    preview: QImage | Plot | None = None
 
     @property
     def progress(self) -> float:

@@ -12,6 +12,7 @@ from studio.graph.errors import Misuse
 from studio.graph.graph import Node, Value
 from studio.graph.spec import (
     ColorField,
+    CurveField,
     FileField,
     Input,
     ModelField,
@@ -58,6 +59,8 @@ def value_text(input: Input, value: Value) -> str:
         return number_text(value, control)
     if isinstance(control, Number) and isinstance(value, float):
         return number_text(value, control)
+    if isinstance(control, CurveField) and isinstance(value, str):
+        return f"{value.count(',') + 1} points"
     if isinstance(control, FileField) and isinstance(value, str):
         return PurePath(value).name or "choose a file"
     if isinstance(control, ModelField) and value == "":

@@ -14,12 +14,13 @@ from PySide6.QtWidgets import QColorDialog, QFileDialog, QWidget
 from studio.graph.check import SEED_HIGH
 from studio.graph.edits import AnyEdit, SetNote, SetParameter
 from studio.graph.graph import Node, NodeId, Note, NoteId, Value
-from studio.graph.spec import ColorField, FileField, Input, ModelField, Options, Seed, TextField, Toggle
+from studio.graph.spec import ColorField, CurveField, FileField, Input, ModelField, Options, Seed, TextField, Toggle
 from studio.graph.types import TEXT
 from studio.window.canvas.layout import CONTROL
 from studio.window.canvas.node_item import NodeItem
 from studio.window.canvas.values import value_of
 from studio.window.canvas.view import CanvasView
+from studio.window.controls.curve_drawing import EDITOR_SIZE, CurveDrawing
 from studio.window.controls.fields import AreaField, LineField
 from studio.window.picker import Picker, Row
 from studio.window.theme import Theme, ui_font
@@ -55,6 +56,8 @@ class Editing:
             self.choose(item.id, item.node, input, corner, max(self._place(item, input).width(), 260))
         elif isinstance(control, ColorField):
             self.pick_color(item.id, input, value)
+        elif isinstance(control, CurveField):
+            self._open_curve(item, input, value)
         elif isinstance(control, FileField) and not value:
             self.pick_file(item.id, input, value)
         elif isinstance(control, TextField) and self._place(item, input).height() > CONTROL * self._view.zoom + 2:
@@ -169,7 +172,19 @@ class Editing:
         self._show(editor, place, lambda value: SetParameter(item.id, input.name, value))
         editor.moveCursor(editor.textCursor().MoveOperation.End)
 
-    def _show(self, editor: LineField | AreaField, place: QRect, edit: Callable[[Value], AnyEdit]) -> None:
+    def _open_curve(self, item: NodeItem, input: Input, value: Value) -> None:
+        """Larger than the field, and within the view."""
+        view, place = self._view.viewport(), self._place(item, input)
+        place.setSize(place.size().expandedTo(EDITOR_SIZE))
+        place.moveRight(min(place.right(), view.width() - 4))
+        place.moveBottom(min(place.bottom(), view.height() - 4))
+        place.moveTopLeft(QPoint(max(place.left(), 4), max(place.top(), 4)))
+        editor = CurveDrawing(input, value, self._view.canvas.theme, view)
+        self._show(editor, place, lambda value: SetParameter(item.id, input.name, value))
+
+    def _show(
+        self, editor: LineField | AreaField | CurveDrawing, place: QRect, edit: Callable[[Value], AnyEdit]
+    ) -> None:
         editor.setFont(ui_font(max(12, round(12 * self._view.zoom))))
         editor.setGeometry(place)
         self._changed = False

@@ -9,16 +9,18 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QScrollArea, QTo
 
 from studio.graph.edits import AnyEdit, SetParameter
 from studio.graph.graph import Graph, NodeId, Value
-from studio.graph.spec import ColorField, FileField, Input, ModelField, Options, Seed, TextField, Toggle
+from studio.graph.spec import ColorField, CurveField, FileField, Input, ModelField, Options, Seed, TextField, Toggle
 from studio.window.canvas.layout import CONTROL, control_height, label
 from studio.window.canvas.scene import CanvasScene
 from studio.window.canvas.status import State
 from studio.window.canvas.values import value_of
+from studio.window.controls.curve_drawing import CurveDrawing
 from studio.window.controls.editing import Editing, color_of, random_seed
 from studio.window.controls.fields import AreaField, LineField, PressField
+from studio.window.controls.plot_view import PlotView
 
 _NOTHING = "Select a node to see its values.\n\nDouble-click the canvas, or press Tab, to add one."
-_Field = LineField | AreaField | PressField
+_Field = LineField | AreaField | PressField | CurveDrawing
 
 
 class Inspector(QScrollArea):
@@ -35,6 +37,7 @@ class Inspector(QScrollArea):
         self._scene: CanvasScene | None = None
         self._node: NodeId | None = None
         self._fields: dict[str, _Field] = {}
+        self._plot: PlotView | None = None
         self._stop: Callable[[], None] = lambda: None
         self._build(None)
 
@@ -69,10 +72,14 @@ class Inspector(QScrollArea):
             self._build(None, f"{len(chosen)} nodes are selected." if chosen else _NOTHING)
 
     def _show_status(self, node: str) -> None:
-        """Errors come and go; the rest of a status is the node's own to show."""
+        """Errors come and go, and so do plots; the rest of a status is the node's own to show."""
         item = self._scene.nodes.get(NodeId(node)) if self._scene is not None else None
-        if item is not None and node == self._node and self._wrong != (item.status.what, item.status.mend):
+        if item is None or node != self._node:
+            return
+        if self._wrong != (item.status.what, item.status.mend):
             self._build(self._node)
+        elif self._plot is not None:
+            self._plot.show_numbers(item.status.preview)
 
     def _follow(self, graph: Graph, edit: AnyEdit) -> None:
         node = graph.nodes.get(self._node) if self._node is not None else None
@@ -96,6 +103,7 @@ class Inspector(QScrollArea):
         self._node = id
         self._fields = {}
         self._wrong = ("", "")
+        self._plot = None
         page = QWidget()
         page.setObjectName("side")
         column = QVBoxLayout(page)
@@ -123,6 +131,10 @@ class Inspector(QScrollArea):
             for input in item.spec.parameters:
                 self._add_row(grid, id, input, linked=input.name in item.linked)
             column.addLayout(grid)
+            if self._scene is not None:
+                self._plot = PlotView(self._scene.theme)
+                self._plot.show_numbers(item.status.preview)
+                column.addWidget(self._plot)
         column.addStretch(1)
         old = self.takeWidget()
         if old is not None:
@@ -159,6 +171,13 @@ class Inspector(QScrollArea):
             area.changed.connect(lambda value, more: self._apply(id, input, value, more=more))
             area.closed.connect(lambda kept: self._seal())
             return area
+        if isinstance(control, CurveField) and self._scene is not None:
+            curve = CurveDrawing(input, value, self._scene.theme)
+            curve.setFixedHeight(176)
+            curve.changed.connect(lambda value, more: self._apply(id, input, value, more=more))
+            curve.settled.connect(self._seal)
+            curve.closed.connect(lambda kept: self._seal())
+            return curve
         if isinstance(control, (Options, ModelField, Toggle, ColorField)):
             press = PressField(input, value)
             press.clicked.connect(lambda: self._press(id, input, press))
