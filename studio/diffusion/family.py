@@ -59,6 +59,8 @@ class Family(ABC):
     """For people."""
     takes_prompt: ClassVar[bool] = True
     """False where there is no text encoder: the models are sampled without a conditioning, and never guided."""
+    latents_of: ClassVar[str] = ""
+    """The family whose latents these models work on, where it is another: one then goes on where the other stops."""
     refers: ClassVar[bool] = False
     """True where pictures to go by may be in the extras of a conditioning, as latents "reference.0" and so on."""
     masks: ClassVar[bool] = False

@@ -76,6 +76,7 @@ def test_a_folder_is_identified_from_its_headers(sd1_folder: Path, sd2_folder: P
         ("sd1", 4, ("sd1", "")),
         ("sd2", 4, ("sd2", "")),
         ("sdxl", 4, ("sdxl", "")),
+        ("sdxl_refiner", 4, ("sdxl_refiner", "")),
         ("sd1", 9, ("sd1", "inpaint")),
         ("sd2", 5, ("sd2", "depth")),
     ],

@@ -22,7 +22,7 @@ from studio.graph.errors import ValueRefused
 
 
 class StableDiffusionXL(StableDiffusion1):
-    """SDXL base. Its refiner has one text encoder and other size conditions, and is not of this family."""
+    """SDXL base. Its refiner, which has one text encoder and other size conditions, is a family of its own."""
 
     name: ClassVar[str] = "sdxl"
     title: ClassVar[str] = "Stable Diffusion XL"
@@ -45,23 +45,27 @@ class StableDiffusionXL(StableDiffusion1):
         return Encoded(Conditioned(torch.cat(hidden, dim=-1), pooled), tokens.counts, tokens.window, tokens.cut)
 
     def added(self, model: LoadedModel, x: Tensor, conditioned: Conditioned) -> dict[str, Tensor] | None:
-        """Pooled embedding and sizes: (original height and width, crop top and left, target height and width) in pixels.
-
-        Taken from `extras["time_ids"]`, (prompts, 6), where it is there; else the size of the picture in the making, not cropped.
-        """
+        """Pooled embedding and sizes."""
         if conditioned.pooled is None:
             raise ValueRefused(
                 "This conditioning has no pooled embedding.",
                 socket="positive",
                 mend="Encode it with the text encoder of an SDXL checkpoint.",
             )
+        return {"text_embeds": conditioned.pooled, "time_ids": self.sizes(model, x, conditioned)}
+
+    def sizes(self, model: LoadedModel, x: Tensor, conditioned: Conditioned) -> Tensor:
+        """(prompts, 6): original height and width, crop top and left, target height and width in pixels.
+
+        Taken from `extras["time_ids"]` where it is there; else the size of the picture in the making, not cropped.
+        """
         sizes = conditioned.extras.get("time_ids")
         if sizes is None:
             height, width = (edge * model.latents.factor for edge in x.shape[2:])
             # Filled on the device: a copy from the CPU would wait for the step before.
             edges = [x.new_full((x.shape[0], 1), edge) for edge in (height, width, 0, 0, height, width)]
             sizes = torch.cat(edges, dim=1).to(conditioned.embeds.dtype)
-        return {"text_embeds": conditioned.pooled, "time_ids": sizes}
+        return sizes
 
 
 FAMILY = StableDiffusionXL()
