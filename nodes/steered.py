@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from studio.diffusion.guidance import AwayFromWeak, Guidance
-from studio.diffusion.masks import Inpainting, inpainting_channels
+from studio.diffusion.masks import Inpainting
 from studio.diffusion.model import Adapter, Conditioned, LoadedModel
 from studio.diffusion.regions import Area, Part
 from studio.diffusion.timing import WHOLE_RUN, Curve, Window
@@ -28,12 +28,12 @@ def inpainting_of(latent: Latent, at: int | None = None) -> Inpainting | None:
     if latent.mask is None:
         return None
     mask = torch.from_numpy(latent.mask.values.copy())
-    beside = None if latent.surroundings is None else inpainting_channels(mask, latent.surroundings)
+    surroundings = latent.surroundings
 
     def item(tensor: torch.Tensor) -> torch.Tensor:
         return tensor if at is None or len(tensor) == 1 else tensor[at : at + 1]
 
-    return Inpainting(item(mask), latent.gradual, None if beside is None else item(beside))
+    return Inpainting(item(mask), latent.gradual, None if surroundings is None else item(surroundings))
 
 
 def with_adapter(model: Model, adapter: Adapter) -> Model:

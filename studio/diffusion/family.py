@@ -19,7 +19,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from studio.diffusion.device import Dtypes, dtype_of
-from studio.diffusion.foreign import Foreign
+from studio.diffusion.foreign import Foreign, config_of
 from studio.diffusion.model import Checkpoint, Conditioned, LoadedModel, LoadedTextEncoder, LoadedVAE
 from studio.diffusion.weights.folder import ModelFolder
 from studio.diffusion.weights.header import TensorInfo
@@ -96,6 +96,10 @@ class Family(ABC):
     def guide(self, model: LoadedModel, negative: Tensor, positive: Tensor, scale: float) -> Tensor:
         """The prediction to follow, from those for the two prompts. Overridden where the authors guide their model in another way."""
         return negative + scale * (positive - negative)
+
+    def input_channels(self, model: LoadedModel) -> int:
+        """Channels of the network's input, at the latent's size: more than the latent's where the network is shown something beside it."""
+        return int(getattr(config_of(model.network), "in_channels", model.latents.channels))
 
     def inpainting_channels(self, model: LoadedModel, mask: Tensor, surroundings: Tensor) -> Tensor:
         """The further channels of an inpainting network's input, (batch, more, h, w).

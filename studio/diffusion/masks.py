@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor
 
 from studio.diffusion.digest import digest
@@ -25,9 +24,9 @@ class Inpainting:
     gradual: bool = False
     """Between 0 and 1 a place is made anew during that last share of the run instead, so that it keeps more or less of what it was
     (differential diffusion, Levin & Fried 2023, arXiv:2306.00950)."""
-    beside: Tensor | None = None
-    """(1 or batch, 1 + channels, height, width) mask and latent of the picture without what is inside: the further channels of an
-    inpainting network. Such a network sees what surrounds the mask; only the end of the run is then held to the mask."""
+    surroundings: Tensor | None = None
+    """(1 or batch, channels, height, width) latent of the picture with what is inside made grey, for networks that were made for
+    inpainting. Such a network sees what surrounds the mask; only the end of the run is then held to the mask."""
 
 
 class Masked:
@@ -79,13 +78,3 @@ class Masked:
 
     def _over(self, x: Tensor, mask: Tensor) -> Tensor:
         return (1 - mask) * self._original + mask * x
-
-
-def inpainting_channels(mask: Tensor, surroundings: Tensor) -> Tensor:
-    """`Inpainting.beside` of a mask (1 or batch, height, width) and the latent of the picture with what is inside made grey.
-
-    The mask is taken at the latent's size by its nearest pixel, and hard, as such networks were trained (Rombach et al. 2022).
-    """
-    small = torch.nn.functional.interpolate((mask[:, None] >= 0.5).float(), surroundings.shape[-2:], mode="nearest")
-    batch = max(len(small), len(surroundings))
-    return torch.cat([small.expand(batch, -1, -1, -1), surroundings.expand(batch, -1, -1, -1)], dim=1)

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from studio.diffusion.denoise import EachShape, OneForward, spread_parts
 from studio.diffusion.device import device_of
-from studio.diffusion.foreign import config_of
 from studio.diffusion.guidance import Guidance, Guided
 from studio.diffusion.masks import Inpainting, Masked
 from studio.diffusion.model import Conditioned, LoadedModel
@@ -135,9 +134,10 @@ def make_denoiser(
 
 def _beside(model: LoadedModel, inpainting: Inpainting) -> Tensor | None:
     """The further channels, where the network takes them."""
-    wanted = getattr(config_of(model.network), "in_channels", model.latents.channels)
-    beside = inpainting.beside
-    return beside if beside is not None and wanted == model.latents.channels + beside.shape[1] else None
+    if inpainting.surroundings is None:
+        return None
+    beside = model.family.inpainting_channels(model, inpainting.mask, inpainting.surroundings)
+    return beside if model.family.input_channels(model) == model.latents.channels + beside.shape[1] else None
 
 
 def started(

@@ -15,6 +15,7 @@ from studio.diffusion.decode import decode, encode
 from studio.diffusion.denoise import OneForward
 from studio.diffusion.foreign import Foreign
 from studio.diffusion.guidance import Guided
+from studio.diffusion.masks import Inpainting
 from studio.diffusion.model import Checkpoint, Conditioned
 from studio.diffusion.noise import seeded_noise
 from studio.diffusion.sampling import make_denoiser, sample
@@ -23,6 +24,7 @@ from studio.graph.errors import ValueRefused
 from studio.sdk import Conditioning, Image
 from studio.sdk.testing import run_node
 from tests.diffusion import tiny
+from tests.diffusion.analytic import distance
 from tests.diffusion.conftest import FLOAT32
 from tests.diffusion.pipelines import HEIGHT, PROMPTS, WIDTH, drive, encoded, run_theirs
 from tests.diffusion.test_flux import pipeline
@@ -101,12 +103,27 @@ def test_fill_with_the_pipelines_own_scheduler_is_the_pipeline_bit_for_bit(fill:
     beside = model.family.inpainting_channels(model, mask, surroundings)
     denoiser = Guided(model, OneForward(model, 30.0), encoded(checkpoint, PROMPTS[:1]), beside=beside)
     x = drive(denoiser.prediction, found.scheduler, start)
-    assert torch.equal(x, found._unpack_latents(packed, HEIGHT, WIDTH, found.vae_scale_factor))
+    latent = found._unpack_latents(packed, HEIGHT, WIDTH, found.vae_scale_factor)
+    assert torch.equal(x, latent)
+    sigmas = tuple(float(sigma) for sigma in found.scheduler.sigmas)
+    *_, state = sample(
+        model,
+        encoded(checkpoint, PROMPTS[:1]),
+        None,
+        torch.zeros_like(start),
+        sigmas,
+        guidance=30.0,
+        noise=start,
+        inpainting=Inpainting(mask, surroundings=surroundings),
+    )
+    inside = latent[..., 4:9, 3:8]
+    assert distance(state.latent[..., 4:9, 3:8], inside) < 1e-5
+    assert state.latent[..., :2, :].abs().max() == 0, "outside of the mask is the latent that was given"
 
 
 def test_fill_without_a_picture_is_refused(fill: Path) -> None:
     checkpoint = load_checkpoint(fill, FLOAT32)
-    with pytest.raises(ValueRefused, match="144 numbers a patch"):
+    with pytest.raises(ValueRefused, match="36 channels"):
         list(sample(checkpoint.model, encoded(checkpoint, ["a"]), None, torch.zeros(1, 16, 8, 8), (1.0, 0.0)))
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from studio.diffusion import schedules
 from studio.diffusion.decode import encode
 from studio.diffusion.foreign import Foreign
-from studio.diffusion.masks import Inpainting, inpainting_channels
+from studio.diffusion.masks import Inpainting
 from studio.diffusion.model import Checkpoint
 from studio.diffusion.samplers import SAMPLERS
 from studio.diffusion.sampling import sample
@@ -98,7 +98,7 @@ def test_a_network_for_inpainting_is_the_pipeline_bit_for_bit(tmp_path: Path) ->
     surroundings = encode(checkpoint.vae, hole)
     image = picture(checkpoint).permute(0, 3, 1, 2)
     expected = theirs(inpaint_pipeline(folder), checkpoint, 1.0, 4, image=image, masked_image_latents=surroundings)
-    inpainting = Inpainting(mask, beside=inpainting_channels(mask, surroundings))
+    inpainting = Inpainting(mask, surroundings=surroundings)
     made = ours(checkpoint, torch.zeros_like(noise), inpainting, noise=noise)[-1].latent
     half = noise.shape[-1] // 2
     assert torch.equal(made[..., :half], expected[..., :half])

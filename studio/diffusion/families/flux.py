@@ -19,6 +19,7 @@ from torch import Tensor
 from studio.diffusion.device import Dtypes
 from studio.diffusion.families.shared import (
     ORIGINAL,
+    check_channels,
     check_conditioning,
     check_prompts,
     flow_file,
@@ -45,7 +46,6 @@ from studio.diffusion.weights.tokenizers import (
     load_t5_tokenizer,
     load_tokenizer,
 )
-from studio.graph.errors import ValueRefused
 from studio.resources import resource
 
 T5_WINDOW = 512
@@ -139,12 +139,7 @@ class Flux(Family):
         network, embeds = model.network, conditioned.embeds
         config = config_of(network)
         height, width = x.shape[2:]
-        if x.shape[1] * PATCH**2 != config.in_channels:
-            raise ValueRefused(
-                f"This network takes {config.in_channels} numbers a patch, the latent has {x.shape[1] * PATCH**2}.",
-                socket="model",
-                mend="Choose a plain text-to-image model, or give an inpainting model the picture and a mask.",
-            )
+        check_channels(x, self.input_channels(model))
         check_conditioning(embeds, config.joint_attention_dim, conditioned.pooled is not None, self.title)
         pictures = [x.to(embeds.dtype), *references(conditioned, model.latents.channels)]
         output: Tensor = network(
@@ -159,6 +154,9 @@ class Flux(Family):
         )[0]
         own = output[:, : height * width // PATCH**2]
         return unpack(own.float(), height, width, PATCH)
+
+    def input_channels(self, model: LoadedModel) -> int:
+        return int(config_of(model.network).in_channels) // PATCH**2
 
     def inpainting_channels(self, model: LoadedModel, mask: Tensor, surroundings: Tensor) -> Tensor:
         """The latent, and after it every pixel of the mask that belongs to a latent pixel, as Flux.1 Fill takes them."""

@@ -105,6 +105,9 @@ class QwenImage(Family):
         counts = tuple(count - beginning for count in tokens.counts)
         return Encoded(conditioned, counts, WINDOW, tuple(_without_end(cut) for cut in tokens.cut))
 
+    def input_channels(self, model: LoadedModel) -> int:
+        return int(config_of(model.network).in_channels) // PATCH**2
+
     def takes_guidance(self, model: LoadedModel) -> bool:
         return bool(config_of(model.network).guidance_embeds)
 
@@ -120,7 +123,7 @@ class QwenImage(Family):
     ) -> Tensor:
         network, embeds = model.network, conditioned.embeds
         config = config_of(network)
-        check_channels(x, config.in_channels // PATCH**2)
+        check_channels(x, self.input_channels(model))
         check_conditioning(embeds, config.joint_attention_dim, conditioned.pooled is None, self.title)
         height, width = x.shape[2:]
         output: Tensor = network(

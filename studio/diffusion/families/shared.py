@@ -42,7 +42,7 @@ def check_channels(x: Tensor, wanted: int) -> None:
         raise ValueRefused(
             f"This network takes {wanted} channels, the latent has {x.shape[1]}.",
             socket="model",
-            mend="Choose a plain text-to-image model.",
+            mend="Choose a plain text-to-image model; or, for one that inpaints, make the latent with the Inpaint node.",
         )
 
 
