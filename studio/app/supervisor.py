@@ -21,6 +21,8 @@ from studio.protocol.messages import (
     Event,
     Fetch,
     Fetched,
+    FetchStep,
+    FetchSteps,
     GraphChange,
     Heartbeat,
     NodeFailed,
@@ -37,6 +39,8 @@ from studio.protocol.messages import (
     RunRefused,
     RunResumed,
     RunStarted,
+    StepFetched,
+    StepsFetched,
 )
 
 
@@ -80,6 +84,8 @@ class WorkerDied:
     run: RunId | None = None
     mend: str = ""
 
+
+Question: TypeAlias = Fetch | FetchSteps | FetchStep
 
 Report: TypeAlias = Event | WorkerStarting | WorkerSilent | WorkerDied
 
@@ -169,7 +175,7 @@ class Supervisor:
         self._thread: threading.Thread | None = None
         self._line: _Line | None = None
         self._pending: dict[RunId, _Pending] = {}
-        self._requests: dict[int, Fetch] = {}
+        self._requests: dict[int, Question] = {}
         self._last_request = 0
         self._early_deaths = 0
 
@@ -246,12 +252,23 @@ class Supervisor:
 
         The number returned is that of the `Fetched` that answers, in any case.
         """
+        return self._ask(lambda number: Fetch(number, node, output, index, largest))
+
+    def fetch_steps(self, node: NodeId, item: int = 0, first: int = 0, count: int = 32, largest: int = 256) -> int:
+        """Ask for the steps of a node of the last run; arguments as of the message `FetchSteps`, answered by a `StepsFetched`."""
+        return self._ask(lambda number: FetchSteps(number, node, item, first, count, largest))
+
+    def fetch_step(self, node: NodeId, step: int, item: int = 0, largest: int = 8192, *, decoded: bool = False) -> int:
+        """Ask for one step, large; arguments as of the message `FetchStep`, answered by a `StepFetched`."""
+        return self._ask(lambda number: FetchStep(number, node, step, item, largest, decoded))
+
+    def _ask(self, question: Callable[[int], Question]) -> int:
         with self._lock:
             self._last_request += 1
-            request = Fetch(self._last_request, node, output, index, largest)
-            self._requests[request.request] = request
-            self._send(request)
-            return request.request
+            asked = question(self._last_request)
+            self._requests[asked.request] = asked
+            self._send(asked)
+            return asked.request
 
     def picture(self, picture: Picture) -> bytes | None:
         """A copy of a picture's pixels; None where it was overwritten since, or its worker is gone."""
@@ -297,7 +314,7 @@ class Supervisor:
     def _first(self) -> _Pending | None:
         return next(iter(self._pending.values()), None)
 
-    def _send(self, message: Cancel | Pause | Resume | Fetch) -> None:
+    def _send(self, message: Cancel | Pause | Resume | Question) -> None:
         if self._line is not None:
             self._line.channel.send(message)
 
@@ -392,7 +409,7 @@ class Supervisor:
             case RunFinished():
                 self._early_deaths = 0
                 self._pending.pop(event.run, None)
-            case Fetched():
+            case Fetched() | StepsFetched() | StepFetched():
                 self._requests.pop(event.request, None)
             case _:
                 pass
@@ -453,7 +470,7 @@ class Supervisor:
                 )
                 if pending.cancelled_at is not None or hopeless:
                     reports += self._last_of(pending, None, error)
-            reports += [Fetched(one.request, one.node, one.output) for one in self._requests.values()]
+            reports += map(_unanswered, self._requests.values())
             self._requests.clear()
         for report in reports:
             self._on_event(report)
@@ -485,3 +502,14 @@ def _type_of(graph: Graph, path: NodeId) -> str:
         if definition is not None and definition in graph.subgraphs:
             inside = graph.subgraphs[definition].graph
     return node.type if isinstance(node, Node) else ""
+
+
+def _unanswered(asked: Question) -> Event:
+    """The empty answer to a question whose worker died."""
+    match asked:
+        case Fetch():
+            return Fetched(asked.request, asked.node, asked.output)
+        case FetchSteps():
+            return StepsFetched(asked.request, asked.node, asked.item)
+        case FetchStep():
+            return StepFetched(asked.request, asked.node, asked.step)

@@ -124,6 +124,8 @@ class Guided:
                 mend="Make the windows of the combined conditionings meet, or add one for the whole run.",
             )
         self._digests: dict[int, bytes] = {}
+        self.taken: Guidance | None = None
+        """Guidance that the network takes as an input."""
         self.told: list[Callable[[int, int], None]] = []
         """Who hears (step, steps) before each forward: the adapters that are attached to the network."""
 
@@ -154,7 +156,8 @@ class Guided:
         if scale == 1 and not self._neutral:
             negative = []
         adapters = [adapter.depends_at(step, steps) for adapter in self._model.adapters]
-        return digest(positive, negative, self._guidance.depends_at(step, steps), adapters, self._beside)
+        taken = None if self.taken is None else float(self.taken.scale_at(step, steps))
+        return digest(positive, negative, self._guidance.depends_at(step, steps), taken, adapters, self._beside)
 
     def _spoken(self, parts: Many, step: int) -> list[tuple[bytes, list[tuple[bytes, float]]]]:
         steps = self.steps

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from torch import Tensor
@@ -55,6 +55,11 @@ class Masked:
         known = self._process.alpha(sigma) * self._original + sigma * self._noise
         return self._over(self._inner((1 - mask) * known + mask * x, sigma), mask)
 
+    @property
+    def told(self) -> list[Callable[[int, int], None]]:
+        """Who hears (step, steps) before each forward."""
+        return self._inner.told
+
     def depends_at(self, step: int) -> bytes:
         """A digest of all that the answers at a step depend on, beside x, sigma and the weights."""
         return digest(self._inner.depends_at(step), self._own)
@@ -64,7 +69,7 @@ class Masked:
         last = len(self._sigmas) - 1
         mask = self._mask_at(last)
         for state in states:
-            if state.index < last:
+            if state.sigma > self._sigmas[-1]:
                 yield state
                 continue
             yield replace(state, latent=self._over(state.latent, mask), denoised=self._over(state.denoised, mask))

@@ -171,7 +171,7 @@ class Pending:
         self._pixels = pixels
         if pixels.is_cuda:
             cuda: Foreign = torch.cuda
-            stream = _side_stream(pixels.device)
+            stream = side_stream(pixels.device)
             stream.wait_stream(torch.cuda.current_stream(pixels.device))
             with torch.cuda.stream(stream):
                 self._pixels = torch.empty(pixels.shape, dtype=torch.uint8, pin_memory=True).copy_(
@@ -197,7 +197,8 @@ class Pending:
 _side_streams: dict[torch.device, Foreign] = {}
 
 
-def _side_stream(device: torch.device) -> Foreign:
+def side_stream(device: torch.device) -> Foreign:
+    """The stream on which a device copies to the CPU while it computes the next step."""
     if device not in _side_streams:
         cuda: Foreign = torch.cuda
         _side_streams[device] = cuda.Stream(device)

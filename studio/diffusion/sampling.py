@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
@@ -21,11 +21,48 @@ from studio.diffusion.process import NoisingProcess
 from studio.diffusion.regions import Parts, parts_of
 from studio.diffusion.samplers import Sampler
 from studio.diffusion.samplers import sampler as find_sampler
-from studio.diffusion.step import StepState
+from studio.diffusion.step import DependingDenoiser, StepState
 from studio.graph.errors import ValueRefused
 
 LARGEST_EDGE = 4096
 """Latent pixels along an edge; beyond it the size is taken for a slip of the hand."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sampling:
+    """A run that is ready to begin. Made by `prepare`."""
+
+    model: LoadedModel
+    denoiser: DependingDenoiser
+    sampler: Sampler
+    sigmas: Sequence[float]
+    begin: StepState
+    """Before its first step; for a branch, the state that it starts from."""
+    masked: Masked | None = None
+    """What holds the end of the run to the mask, where only a part is made anew."""
+
+    @property
+    def levels(self) -> Sequence[float]:
+        """The noise levels of the states from step 0 on; of a sampler that chooses its steps as it goes, only the ends are right."""
+        return self.sigmas if self.sampler.levels is None else self.sampler.levels(self.sigmas)
+
+    def depends_at(self, step: int) -> bytes:
+        """A digest of all that comes of a step besides x, sigma and the weights."""
+        return (self.masked or self.denoiser).depends_at(step)
+
+    def is_over(self, state: StepState) -> bool:
+        """Whether this is the last state of the run."""
+        return state.sigma <= self.sigmas[-1]
+
+    def states(self, start: StepState | None = None) -> Generator[StepState, None, None]:
+        """The states after each step from `begin` on, or from a later state of the same run. Closing the generator cancels the run.
+
+        Raises ValueRefused at once for a state that is not on the schedule, and in a step whose result is not finite.
+        """
+        at = self.begin if start is None else _resumed(self.model, start, self.sigmas, self.sampler)
+        function = self.sampler.for_model(self.model.noise)
+        states = _run(function(self.denoiser, at, self.sigmas, self.model.prediction.process), self.sampler.name)
+        return _adapted(states if self.masked is None else self.masked.finished(states), self.denoiser, self.model)
 
 
 def sample(
@@ -42,7 +79,37 @@ def sample(
     start: StepState | None = None,
     inpainting: Inpainting | None = None,
 ) -> Generator[StepState, None, None]:
-    """The states after each step of a run. Closing the generator cancels it; a stored state as `start` resumes or branches.
+    """The states after each step of a run, with the arguments and errors of `prepare`, and those of `Sampling.states`."""
+    return prepare(
+        model,
+        positive,
+        negative,
+        latent,
+        sigmas,
+        sampler=sampler,
+        guidance=guidance,
+        seed=seed,
+        noise=noise,
+        start=start,
+        inpainting=inpainting,
+    ).states()
+
+
+def prepare(
+    model: LoadedModel,
+    positive: Parts | None,
+    negative: Parts | None,
+    latent: Tensor,
+    sigmas: Sequence[float],
+    *,
+    sampler: str = "euler",
+    guidance: float | Guidance = 7.0,
+    seed: int = 0,
+    noise: Tensor | None = None,
+    start: StepState | None = None,
+    inpainting: Inpainting | None = None,
+) -> Sampling:
+    """A run, before its first step. A stored state as `start` resumes another run, or branches off it.
 
     latent: (batch, channels, height, width) scaled latent; zeros for a picture from nothing. A batch of 1 becomes as large as the
     list of prompts. positive: may be None for a model that takes no prompt, which looks at neither `negative` nor `guidance`. sigmas:
@@ -51,8 +118,7 @@ def sample(
     seed. With `start`, latent, seed and noise are not looked at, except as what `inpainting` keeps.
 
     Runs where the model's weights lie; states are float32 on that device. A resumed run equals the unbroken one bit for bit, as long
-    as the sampler is the same; another sampler starts with an empty memory. Raises ValueRefused at once for inputs that do not fit,
-    and in a step whose result is not finite.
+    as the sampler is the same; another sampler starts with an empty memory. Raises ValueRefused for inputs that do not fit.
     """
     check_sigmas(sigmas, model.prediction.process)
     chosen = find_sampler(sampler)
@@ -93,14 +159,12 @@ def sample(
     against = None if negative is None else spread_parts(negative, batch, "negative")
     beside = None if inpainting is None else _beside(model, inpainting)
     denoiser = make_denoiser(model, spread_parts(parts, batch), against, guidance, sigmas, beside)
-    steps, process = chosen.for_model(model.noise), model.prediction.process
     if inpainting is None:
-        return _adapted(_run(steps(denoiser, begin, sigmas, process), sampler), denoiser, model)
+        return Sampling(model, denoiser, chosen, sigmas, begin)
     original = latent.detach().to(begin.latent).expand_as(begin.latent)
     drawn = NoiseSource.seeded(seed, batch).draw(original) if noise is None else noise.to(original)
-    masked = Masked(denoiser, inpainting, original, drawn, sigmas, process)
-    states = steps(masked if beside is None else denoiser, begin, sigmas, process)
-    return _adapted(masked.finished(_run(states, sampler)), denoiser, model)
+    masked = Masked(denoiser, inpainting, original, drawn, sigmas, model.prediction.process)
+    return Sampling(model, masked if beside is None else denoiser, chosen, sigmas, begin, masked)
 
 
 def make_denoiser(
@@ -126,6 +190,7 @@ def make_denoiser(
             beside=beside,
             sigmas=sigmas,
         )
+        guided.taken = guidance
         guided.told.append(lambda step, steps: forward.take(guidance.scale_at(step, steps)))
         return guided
     predictor = EachShape(OneForward(model), model.family.masks)
@@ -216,11 +281,17 @@ def _resumed(model: LoadedModel, start: StepState, sigmas: Sequence[float], samp
     return replace(start, latent=start.latent.to(device), denoised=start.denoised.to(device), memory=memory)
 
 
-def _adapted(states: Iterator[StepState], denoiser: Guided, model: LoadedModel) -> Generator[StepState, None, None]:
+def _adapted(
+    states: Iterator[StepState], denoiser: DependingDenoiser, model: LoadedModel
+) -> Generator[StepState, None, None]:
     """The states, made while the model's adapters are attached to its network."""
     with ExitStack() as attached:
-        denoiser.told += [attached.enter_context(one.attached(model.network)) for one in model.adapters]
-        yield from states
+        before = list(denoiser.told)
+        denoiser.told.extend(attached.enter_context(one.attached(model.network)) for one in model.adapters)
+        try:
+            yield from states
+        finally:
+            denoiser.told[:] = before
 
 
 def _run(states: Iterator[StepState], sampler: str) -> Generator[StepState, None, None]:

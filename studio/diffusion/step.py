@@ -8,12 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from torch import Tensor
 
 Denoiser: TypeAlias = Callable[[Tensor, float], Tensor]
 """(x, sigma) -> the predicted clean latent x0, of the shape of x. Float32 in and out."""
+
+
+class DependingDenoiser(Protocol):
+    """A `Denoiser` that says what it depends on, which the trail of a run needs (`trail.py`), and tells what is attached to the network."""
+
+    @property
+    def told(self) -> list[Callable[[int, int], None]]:
+        """Who hears (step, steps) before each forward."""
+
+    def __call__(self, x: Tensor, sigma: float) -> Tensor:
+        """See `Denoiser`."""
+
+    def depends_at(self, step: int) -> bytes:
+        """A digest of all that its answers at a step of the run depend on, beside x, sigma and the weights."""
+
 
 RngState: TypeAlias = Tensor
 """(batch, bytes) uint8 on the CPU: what `torch.Generator.get_state` says of every batch item's generator."""

@@ -4,16 +4,46 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from studio.engine.control import RunControl
 from studio.engine.events import Report
+from studio.engine.keys import Key
 from studio.engine.residency import Residency
+from studio.engine.step_memory import StepKeeper
+from studio.engine.task import Task
 from studio.graph.graph import NodeId
 from studio.sdk.context import Context, PreviewMaker
 from studio.sdk.resident import Resident
+from studio.sdk.values.trail import Trail
 
 M = TypeVar("M")
+
+_MOST_TRAILS: Final = 256
+
+
+class Trails:
+    """The steps that nodes have announced, for as long as they are among the last few."""
+
+    def __init__(self) -> None:
+        self._of: dict[Key, list[Trail]] = {}
+
+    def begin(self, task: Task) -> None:
+        """A node starts, or tries again: what it announced before does not hold."""
+        self._of.pop(task.key, None)
+
+    def add(self, task: Task, trail: Trail) -> None:
+        """One more; or more of the last one."""
+        held = self._of.setdefault(task.key, [])
+        if held and trail.goes_on_from(held[-1]):
+            held.pop()
+        held.append(trail)
+        while len(self._of) > _MOST_TRAILS:
+            del self._of[next(iter(self._of))]
+
+    def of(self, task: Task) -> list[Trail]:
+        """Those of a node, one for each call."""
+        return list(self._of.get(task.key, ()))
 
 
 class RunContext(Context):
@@ -29,20 +59,27 @@ class RunContext(Context):
         workflow: str,
         device: str,
         pausable: bool,
+        steps: StepKeeper | None = None,
+        trails: Trails | None = None,
     ) -> None:
-        super().__init__(out=out, workflow=workflow, device=device)
+        super().__init__(out=out, workflow=workflow, device=device, step_store=steps)
         self._report = report
         self._control = control
         self._residency = residency
         self._pausable = pausable
+        self._keeper = steps
+        self._trails = trails if trails is not None else Trails()
+        self._task: Task | None = None
         self._pinned: list[str] = []
         self._written: list[tuple[Path, str]] = []
         self._step = 0
         self._first: tuple[float, float] | None = None
 
-    def begin(self, node: NodeId, tight_memory: bool) -> None:
+    def begin(self, task: Task, tight_memory: bool) -> None:
         """A node starts, or tries again."""
-        self.node = node
+        self.node = task.id
+        self._task = task
+        self._trails.begin(task)
         self.tight_memory = tight_memory
         self._step = 0
         self._first = None
@@ -71,6 +108,8 @@ class RunContext(Context):
             return
         control.obey()
         if self._pausable and control.paused:
+            if self._keeper is not None:
+                self._keeper.flush()  # from now on nothing is lost, whatever becomes of this process
             self._report.paused(NodeId(self.node), self._step)
             control.hold()
             self._report.resumed()
@@ -83,6 +122,13 @@ class RunContext(Context):
     def wrote(self, path: Path, media: str = "image") -> None:
         self._written.append((path, media))
         self._report.wrote(NodeId(self.node), path, media)
+
+    def asks_for(self, output: str) -> bool:
+        return self._task is None or self._task.asks_for(output)
+
+    def show_trail(self, trail: Trail) -> None:
+        if self._task is not None:
+            self._trails.add(self._task, trail)
 
     def log(self, text: str) -> None:
         self._report.log(text, "INFO", NodeId(self.node))

@@ -11,21 +11,26 @@ from pathlib import Path
 
 from studio.engine.cache import DEFAULT_MEMORY, Cache
 from studio.engine.contents import ContentOf, FileContents
-from studio.engine.context import RunContext
+from studio.engine.context import RunContext, Trails
 from studio.engine.control import RunControl
+from studio.engine.decoding import decoder_of
 from studio.engine.devices import Devices, PlainDevices
-from studio.engine.events import Report, RunState
+from studio.engine.events import Report, RunState, Silent
 from studio.engine.executor import Run
 from studio.engine.keys import lock_key
 from studio.engine.node_run import Services
 from studio.engine.plan import Planner
 from studio.engine.residency import Residency
+from studio.engine.step_memory import StepKeeper, StepMemory
 from studio.engine.store import Store
 from studio.engine.task import Task
 from studio.graph.check import Kind, Problem
 from studio.graph.errors import DocumentError, Misuse, UnknownNode, UnknownSocket
 from studio.graph.graph import Graph, NodeId
+from studio.sdk.context import activate
 from studio.sdk.registry import Registry
+from studio.sdk.values.latent import Latent
+from studio.sdk.values.trail import Trail, trails_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +58,14 @@ class Engine:
         residency: Residency | None = None,
         content_of: ContentOf | None = None,
         memory: int = DEFAULT_MEMORY,
+        steps: StepKeeper | None = None,
     ) -> None:
         self.devices = devices or PlainDevices()
         self.residency = residency or Residency(self.devices)
         self.cache = Cache(store, memory)
+        self.steps = steps or StepMemory()
+        self._trails = Trails()
+        self._device = ""
         self._planner = Planner(registry, content_of or FileContents())
         self._background = ThreadPoolExecutor(1, thread_name_prefix="background")
         self._controls: dict[str, RunControl] = {}
@@ -77,8 +86,11 @@ class Engine:
                 if problems:
                     report.run_refused(problems)
                     return RunState.REFUSED
+                self._device = options.device
                 self.cache.begin(len(self._planner.tasks))
+                self.steps.refresh()
                 self.cache.on_trouble = lambda trouble: report.log(str(trouble), "WARNING", None)
+                self.steps.on_trouble = self.cache.on_trouble
                 state = self._new_run(options, report, control).compute(targets, targets if wanted else ())
                 report.run_finished(state, time.perf_counter() - started)
                 return state
@@ -117,6 +129,50 @@ class Engine:
             raise UnknownSocket(node, output, entry.names)
         return entry.outputs[entry.names.index(output)]
 
+    def trails(self, node: NodeId) -> list[Trail]:
+        """The steps of a node of the last graph: of each time it sampled, as soon as that begins. Raises `UnknownNode`."""
+        task = self._task(node)
+        announced = self._trails.of(task)
+        names = task.type.trails if task.type is not None else frozenset()
+        entry = self.cache.get(task.key) if names and not announced else None
+        if entry is None:
+            return announced
+        return [
+            one
+            for name, value in zip(entry.names, entry.outputs, strict=True)
+            if name in names
+            for one in trails_in(value)
+        ]
+
+    def decoded(self, node: NodeId, latent: Latent) -> object | None:
+        """What the graph makes of a latent of this node: what the next node that makes pictures of latents gives for it.
+
+        None where there is no such node, or what else it needs was not computed. Raises `UnknownNode`, and whatever that node raises. For
+        other threads.
+        """
+        found = decoder_of(self._task(node))
+        if found is None:
+            return None
+        task, entrance = found
+        type = task.type
+        assert type is not None
+        linked: dict[str, object] = {entrance.input: latent}
+        for edge in task.edges:
+            entry = self.cache.get(edge.source.key) if edge is not entrance else None
+            if entry is not None and edge.output in entry.names:
+                linked[edge.input] = entry.outputs[entry.names.index(edge.output)]
+        if len(linked) < len(task.edges):
+            return None
+        context = RunContext(
+            Silent(), RunControl(), self.residency, out=Path(), workflow="", device=self._device, pausable=False
+        )
+        try:
+            with activate(context):
+                fixed = type.caller.fixed(task.node.parameters, linked, task.id)
+                return next(iter(type.caller.call(fixed, linked, task.id)), None)
+        finally:
+            context.end()
+
     def lock(self, node: NodeId) -> str:
         """Keep a node's result for good; gives what `Node.locked` is to hold. Raises `UnknownNode`, `Misuse`, `WriteFailed`."""
         task, store = self._task(node), self.cache.store
@@ -139,6 +195,7 @@ class Engine:
         """Finish what is still to be written."""
         self._background.shutdown()
         self.cache.close()
+        self.steps.close()
 
     def _prepare(self, graph: Graph, wanted: Collection[NodeId], out: Path) -> tuple[list[Task], list[Problem]]:
         try:
@@ -159,10 +216,12 @@ class Engine:
                 workflow=options.workflow,
                 device=options.device,
                 pausable=pausable,
+                steps=self.steps,
+                trails=self._trails,
             )
             for pausable in (True, False)
         )
-        services = Services(self.cache, self.residency, self.devices, self._background)
+        services = Services(self.cache, self.residency, self.devices, self._background, self.steps)
         return Run(services, report, control, *contexts)
 
     def _task(self, node: NodeId) -> Task:

@@ -16,8 +16,9 @@ from studio.engine.keys import Key
 from studio.engine.node_run import Linked, NodeRun, Services
 from studio.engine.plan import plan
 from studio.engine.task import Edge, NodeType, Task
-from studio.graph.errors import Cancelled, NodeFailed
+from studio.graph.errors import Cancelled, NodeFailed, StepsLost
 from studio.sdk.context import activate
+from studio.sdk.values.trail import trails_in
 
 _MOST_RESULTS: Final = 100
 """The results that an artist asked for are stored however cheap they were, unless there are very many."""
@@ -47,6 +48,7 @@ class Run:
         self._counted: set[Task] = set()
         self._first: dict[Key, Task] = {}
         self._twins: set[Task] = set()
+        self._retaken: set[Task] = set()
 
     def compute(self, targets: list[Task], wanted: Iterable[Task] = ()) -> RunState:
         """Compute what the targets need and nobody has. Reports everything but the run's own end.
@@ -79,7 +81,7 @@ class Run:
         while agenda:
             task = agenda.pop()
             if control.asked:
-                self._context.begin(task.id, False)
+                self._context.begin(task, False)
                 self._context.checkpoint()
             if task in self._done or task in self._failed:
                 continue
@@ -120,8 +122,22 @@ class Run:
         if type.definition.background:
             self._start_behind(task, type, linked)
         else:
-            self._settle(task, self._nodes.run(task, type, linked, self._context))
+            try:
+                entry = self._nodes.run(task, type, linked, self._context, may_retry=task not in self._retaken)
+            except StepsLost as error:
+                release_frames(error)
+                return self._retake(task)
+            self._settle(task, entry)
         return []
+
+    def _retake(self, task: Task) -> list[Task]:
+        """What has to be computed anew, since the steps that the task begins from are gone; then the task has another try."""
+        self._retaken.add(task)
+        edges = [edge for edge in task.edges if _is_trail(edge)]
+        for edge in edges:
+            self._live.pop(edge.source, None)
+        missing = self._bring(edges)
+        return self._planned(missing) if missing else [task]
 
     def _decide(self, task: Task, type: NodeType, linked: Linked) -> tuple[Linked | None, list[Task]]:
         """The values of a node with lazy inputs, with those it wants; else what has to be computed before, if it can run at all."""
@@ -193,7 +209,7 @@ class Run:
             if source in self._live or source in self._failed:
                 continue
             entry = self._cache.get(source.key)
-            if entry is None:
+            if entry is None or (_is_trail(edge) and not self._trails_stand(source, entry)):
                 self._done.discard(source)
                 self._counted.discard(source)
                 missing.append(source)
@@ -259,9 +275,26 @@ class Run:
 
     def _has(self, task: Task) -> bool:
         if not task.effect:
-            return self._cache.has(task.key)
+            if not self._cache.has(task.key):
+                return False
+            if task.type is None or not any(map(task.asks_for, task.type.trails)):
+                return True
+            entry = self._cache.get(task.key)
+            return entry is not None and self._trails_stand(task, entry)
         entry = self._cache.get(task.key)
         return entry is not None and entry.stands
+
+    def _trails_stand(self, task: Task, entry: Entry) -> bool:
+        """Whether all steps of a node's trails are kept. What is locked cannot be had anew: there nobody asks."""
+        trails = task.type.trails if task.type is not None and not task.node.locked else frozenset()
+        steps = self._services.steps
+        return all(
+            steps.has(key)
+            for name, value in zip(entry.names, entry.outputs, strict=True)
+            if name in trails
+            for trail in trails_in(value)
+            for key in trail.step_keys()
+        )
 
     def _report_there(self, tasks: Iterable[Task]) -> None:
         report = self._report
@@ -270,6 +303,11 @@ class Run:
             entry = self._cache.get(task.key) if task.effect else None
             for file in entry.files if entry is not None else ():
                 report.wrote(task.id, Path(file.path), file.media)
+
+
+def _is_trail(edge: Edge) -> bool:
+    type = edge.source.type
+    return type is not None and edge.output in type.trails
 
 
 def _own_lists(value: Any) -> Any:  # noqa: ANN401 - any value

@@ -18,8 +18,9 @@ from studio.engine.events import Report
 from studio.engine.failure import node_failed, release_frames
 from studio.engine.lists import map_over
 from studio.engine.residency import Residency
+from studio.engine.step_memory import StepKeeper
 from studio.engine.task import NodeType, Task
-from studio.graph.errors import Interruption, OutOfMemory
+from studio.graph.errors import Interruption, OutOfMemory, StepsLost
 from studio.sdk.calling import prepare
 
 _WORTH_STORING: Final = 0.02
@@ -35,6 +36,7 @@ class Services:
     residency: Residency
     devices: Devices
     background: ThreadPoolExecutor
+    steps: StepKeeper
 
 
 @dataclass(slots=True)
@@ -58,14 +60,16 @@ class NodeRun:
         self._report = report
         self._control = control
 
-    def run(self, task: Task, type: NodeType, linked: Linked, context: RunContext) -> Entry | None:
-        """What came of a node, kept and reported; None where it failed. Raises `Cancelled`."""
+    def run(
+        self, task: Task, type: NodeType, linked: Linked, context: RunContext, *, may_retry: bool = False
+    ) -> Entry | None:
+        """What came of a node, kept and reported; None where it failed. Raises `Cancelled`; with `may_retry`, `StepsLost` too."""
         self._report.node_started(task.id)
         control = self._control
         waited, started = control.waited, time.perf_counter()
         made_room = tight = False
         while True:
-            context.begin(task.id, tight)
+            context.begin(task, tight)
             try:
                 outputs = self._outputs(task, type, linked, context)
                 written = context.end()
@@ -74,6 +78,12 @@ class NodeRun:
             except Interruption:
                 context.end()
                 raise
+            except StepsLost as error:
+                context.end()
+                if may_retry:
+                    raise
+                self.fail(task, error, context)
+                return None
             except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a node raises is that node's failure
                 context.end()
                 if tight or not self._devices.is_out_of_memory(error):

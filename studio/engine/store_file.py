@@ -1,34 +1,16 @@
-"""One stored result as a safetensors file, so that other programs can look inside.
-
-Layout (safetensors format): the header's length as 8 bytes, little endian; the header, JSON, padded with spaces to 8 bytes; then the
-arrays, largest number type first, one after the other. The header's `__metadata__` holds `wirelight`, the entry without its arrays as
-JSON, and `checksum`, BLAKE2b-128 of that text and of all arrays with their names, types and shapes. The safetensors library writes from
-raw pointers or whole byte strings only; values hand out views, and a video is not to be copied once more.
-"""
+"""One stored result as a file (`array_file.py`): its text is the entry without its arrays, as JSON."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from hashlib import blake2b
-from itertools import accumulate
-from math import prod
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
+from studio.engine.array_file import Damaged, can_store, read_arrays, write_arrays
 from studio.engine.entry import Entry, WrittenFile
 from studio.graph.codec import decode, encode
-from studio.graph.errors import CodecError
-from studio.sdk.storage import Array, Packed, pack_value, unpack_value
+from studio.sdk.storage import Packed, pack_value, unpack_value
 
 _VERSION: Final = 1
-_WIDTHS: Final[Mapping[str, int]] = {
-    "F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2, "I16": 2, "U16": 2, "I8": 1, "U8": 1, "BOOL": 1,
-}  # fmt: skip
-_MOST_HEADER: Final = 100_000_000
-
-
-class Damaged(CodecError):
-    """A stored result that is cut off, altered, or of another version."""
 
 
 def pack_entry(entry: Entry) -> list[Packed] | None:
@@ -36,7 +18,7 @@ def pack_entry(entry: Entry) -> list[Packed] | None:
     packed = []
     for value in entry.outputs:
         one = pack_value(value)
-        if one is None or any(array.dtype not in _WIDTHS for array in one.arrays.values()):
+        if one is None or not all(can_store(array) for array in one.arrays.values()):
             return None
         packed.append(one)
     return packed
@@ -45,8 +27,6 @@ def pack_entry(entry: Entry) -> list[Packed] | None:
 def write_entry(stream: BinaryIO, entry: Entry, packed: list[Packed]) -> int:
     """Write a result whose outputs are packed already; gives the bytes written. Raises `OSError`."""
     arrays = {f"{at}/{name}": array for at, one in enumerate(packed) for name, array in one.arrays.items()}
-    names = sorted(arrays, key=lambda name: (-_WIDTHS[arrays[name].dtype], name))
-    ends = [0, *accumulate(arrays[name].nbytes for name in names)]
     text = json.dumps(
         {
             "version": _VERSION,
@@ -57,35 +37,12 @@ def write_entry(stream: BinaryIO, entry: Entry, packed: list[Packed]) -> int:
             "files": [encode(file) for file in entry.files],
         }
     )
-    header: dict[str, Any] = {"__metadata__": {"wirelight": text, "checksum": _checksum(text, arrays)}}
-    for name, start, end in zip(names, ends, ends[1:], strict=False):
-        array = arrays[name]
-        header[name] = {"dtype": array.dtype, "shape": list(array.shape), "data_offsets": [start, end]}
-    head = json.dumps(header).encode()
-    head += b" " * (-len(head) % 8)
-    stream.write(len(head).to_bytes(8, "little"))
-    stream.write(head)
-    for name in names:
-        stream.write(arrays[name].data)
-    return 8 + len(head) + ends[-1]
+    return write_arrays(stream, text, arrays)
 
 
 def read_entry(data: bytes) -> Entry:
     """The result that `write_entry` wrote; its arrays share memory with `data`. Raises `Damaged`; `CodecError` for unknown types."""
-    view = memoryview(data)
-    length = int.from_bytes(view[:8], "little")
-    if len(data) < 8 or length > min(_MOST_HEADER, len(data) - 8):
-        raise Damaged("The stored result is cut off.")
-    try:
-        header = json.loads(bytes(view[8 : 8 + length]))
-        metadata = header.pop("__metadata__")
-        text, checksum = metadata["wirelight"], metadata["checksum"]
-        arrays = dict(_arrays(header, view[8 + length :]))
-        intact = _checksum(text, arrays) == checksum
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise Damaged(f"The stored result cannot be read: {error}.") from error
-    if not intact:
-        raise Damaged("The stored result was altered.")
+    text, arrays = read_arrays(data)
     described = json.loads(text)
     if described["version"] != _VERSION:
         raise Damaged(f"The stored result is of version {described['version']}.")
@@ -96,21 +53,3 @@ def read_entry(data: bytes) -> Entry:
         outputs.append(unpack_value(Packed(one["type"], own, one["meta"])))
     names = tuple(one["name"] for one in described["outputs"])
     return Entry(tuple(outputs), names, tuple(decode(WrittenFile, file) for file in described["files"]))
-
-
-def _arrays(header: Mapping[str, Any], data: memoryview) -> Iterator[tuple[str, Array]]:
-    for name, described in header.items():
-        start, end = described["data_offsets"]
-        shape = tuple(int(length) for length in described["shape"])
-        if not 0 <= start <= end <= len(data) or end - start != prod(shape) * _WIDTHS[described["dtype"]]:
-            raise ValueError(f"the array '{name}' is cut off")
-        yield name, Array(described["dtype"], shape, data[start:end])
-
-
-def _checksum(text: str, arrays: Mapping[str, Array]) -> str:
-    digest = blake2b(text.encode(), digest_size=16)
-    for name in sorted(arrays):
-        array = arrays[name]
-        digest.update(f"\n{name} {array.dtype} {array.shape}\n".encode())
-        digest.update(array.data)
-    return digest.hexdigest()

@@ -12,6 +12,7 @@ from studio.engine.lists import depth_taken
 from studio.graph.check import Problem, value_problems
 from studio.graph.flat import FlatNode
 from studio.graph.graph import NodeId, Value
+from studio.graph.types import TRAIL, innermost
 from studio.sdk.calling import Caller
 from studio.sdk.definition import NodeDefinition
 
@@ -32,6 +33,7 @@ class NodeType:
         "reads_outside",
         "spec",
         "taken",
+        "trails",
     )
 
     def __init__(self, definition: NodeDefinition) -> None:
@@ -47,6 +49,8 @@ class NodeType:
         self.needed = frozenset(one.name for one in self.spec.sockets if not one.optional)
         self.fitting: set[tuple[str, str, NodeType | None]] = set()
         """Links that were found right: input, output, and the type of the node that has the output."""
+        self.trails = frozenset(one.name for one in self.spec.outputs if innermost(one.type) == TRAIL)
+        """Outputs whose states lie in the step store."""
         self.reads_outside = bool(definition.files) or definition.fingerprint is not None or definition.volatile
 
     def is_fine(self, task: Task) -> bool:
@@ -100,6 +104,10 @@ class Task:
     """Checked values of the inputs that are not linked. None: not worked out yet."""
     problems: tuple[Problem, ...] | None = None
     """None: not checked yet."""
+
+    def asks_for(self, output: str) -> bool:
+        """Whether something in the graph takes an output of this node."""
+        return any(edge.source is self and edge.output == output for user in self.users for edge in user.edges)
 
 
 def _named_parameters(function: Callable[..., str] | None, parameters: Collection[str]) -> frozenset[str]:

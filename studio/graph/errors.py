@@ -18,6 +18,7 @@
     |   +-- ValueRefused           a value on a socket that is not what the socket takes
     |   +-- NodeFailed             a node raised; carries the node, the socket and the cause
     |   +-- OutOfMemory            a node did not fit, even after making room
+    |   +-- StepsLost              a step of a sampler's run that is no longer kept
     +-- Interruption               not a fault: somebody asked for it
     |   +-- Cancelled              the artist cancelled the run
     +-- PluginBroken               a plugin that cannot be listed or imported
@@ -182,6 +183,20 @@ class OutOfMemory(NodeError):
         )
         self.device = device
         self.needed = needed
+
+
+class StepsLost(NodeError):
+    """A step of a sampler's run that is no longer kept. The run that made it is computed anew; only where even that does not help, the
+    artist hears of it."""
+
+    def __init__(self, step: int, socket: str = "") -> None:
+        super().__init__(
+            f"Step {step} of that run is no longer kept.",
+            where=socket,
+            mend="Let steps take more room on the disk, in the settings, or sample fewer or smaller pictures at once.",
+        )
+        self.step = step
+        self.socket = socket
 
 
 class Interruption(WirelightError):

@@ -17,6 +17,9 @@ from studio.graph.spec import Catalog
 VERSION: Final = 1
 """Of this file's messages. Both sides must have the same."""
 
+STEPS_A_PAGE: Final = 32
+"""Steps that one `StepsFetched` holds at most: half the small slots of the shared memory."""
+
 RunId = NewType("RunId", str)
 """Chosen by whoever asks for the run; unique across restarts."""
 
@@ -61,6 +64,8 @@ class Configure:
     """Bytes of results that are kept in RAM. None: a share of what the machine has."""
     disk: int | None = None
     """Bytes of results that are kept on disk; 0 keeps none. None: the usual limit."""
+    steps: int | None = None
+    """Bytes of samplers' steps that are kept on disk; 0, and no disk for results, keep a few in memory. None: the usual limit."""
     store: str = ""
     """The folder of results on disk. Empty: the library's own."""
     catalog: str = ""
@@ -123,11 +128,41 @@ class Fetch:
 
 
 @dataclass(frozen=True, slots=True)
+class FetchSteps:
+    """Show the steps that a node of the last run has made so far, as they were seen on the way; answered by `StepsFetched` with the same
+    `request`."""
+
+    request: int
+    node: NodeId
+    item: int = 0
+    """Which of the runs, where lists made the node sample several times."""
+    first: int = 0
+    """The first step that is asked for. Step 0 is the noise."""
+    count: int = 32
+    """At most so many steps; no more than `STEPS_A_PAGE` come at once."""
+    largest: int = 256
+    """Pictures are scaled down to at most so many pixels wide and high."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchStep:
+    """Show one step large; answered by `StepFetched` with the same `request`."""
+
+    request: int
+    node: NodeId
+    step: int
+    item: int = 0
+    largest: int = 8192
+    decoded: bool = False
+    """Through the node that decodes this sampler's latent, where the graph has one; it takes as long as that node does."""
+
+
+@dataclass(frozen=True, slots=True)
 class Shutdown:
     """Finish what must not be lost, and exit."""
 
 
-Message: TypeAlias = Configure | Run | Cancel | Pause | Resume | Fetch | Shutdown
+Message: TypeAlias = Configure | Run | Cancel | Pause | Resume | Fetch | FetchSteps | FetchStep | Shutdown
 
 
 # From the worker to the window
@@ -305,6 +340,45 @@ class Fetched:
     height: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class KeptStep:
+    """A step of a trail; step 0 is the noise. `picture` is None where its state is no longer kept, or not made yet."""
+
+    step: int
+    sigma: float
+    picture: Picture | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepsFetched:
+    """Answer to `FetchSteps`: the steps asked for, of a run of `of` steps; `items` runs there are. `of` is 0 where the node has made none,
+    and `text` says why. Read the pictures before asking for more: they share a few slots."""
+
+    request: int
+    node: NodeId
+    item: int = 0
+    of: int = 0
+    items: int = 0
+    steps: tuple[KeptStep, ...] = ()
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepFetched:
+    """Answer to `FetchStep`: the picture, `width` x `height` before it was scaled down. Without one, `text` says why not. `decoded` is
+    false for the preview's picture, which has a pixel for each of the latent's."""
+
+    request: int
+    node: NodeId
+    step: int
+    sigma: float = 0.0
+    picture: Picture | None = None
+    decoded: bool = False
+    width: int = 0
+    height: int = 0
+    text: str = ""
+
+
 Event: TypeAlias = (
     Ready
     | CatalogSent
@@ -322,4 +396,6 @@ Event: TypeAlias = (
     | RunResumed
     | RunFinished
     | Fetched
+    | StepsFetched
+    | StepFetched
 )

@@ -45,6 +45,8 @@ from studio.sdk.values import (
     Pipeline,
     Schedule,
     TextEncoder,
+    Trail,
+    TrailPart,
     Video,
     Vocoder,
 )
@@ -53,6 +55,7 @@ __all__ = [
     "VAE", "Array", "Audio", "Cancelled", "Choice", "Color", "ColorPicker", "Conditioning", "Context", "ControlNet", "Curve",
     "CurveEditor", "DeclarationError", "FilePath", "Folder", "Image", "Latent", "Lazy", "Mask", "Mel", "Mesh", "Migration", "Model",
     "ModelPicker", "NodeError", "Noise", "Number", "OpenFile", "Packed", "Pipeline", "Prompt", "Resident", "SaveFile", "Schedule", "Seed",
-    "Slider", "TextArea", "TextEncoder", "TextLine", "Toggle", "ValueRefused", "Video", "Vocoder", "When", "node", "running",
+    "Slider", "TextArea", "TextEncoder", "TextLine", "Toggle", "Trail", "TrailPart", "ValueRefused", "Video", "Vocoder",
+    "When", "node", "running",
     "value_type",
 ]  # fmt: skip

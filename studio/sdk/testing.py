@@ -12,7 +12,7 @@ from typing import Any
 
 from studio.graph.errors import Cancelled, Misuse
 from studio.sdk.calling import call_node
-from studio.sdk.context import Context, PreviewMaker, activate, running
+from studio.sdk.context import Context, PreviewMaker, Steps, activate, running
 from studio.sdk.definition import NodeDefinition, definition_of
 from studio.sdk.plugin_loading import import_plugin
 from studio.sdk.plugins import read_plugin
@@ -45,8 +45,15 @@ def load_plugin(folder: Path) -> dict[str, NodeDefinition]:
 class Recorder(Context):
     """A context that remembers what a node reported. `with activate(Recorder(out=tmp_path)) as run: ...`"""
 
-    def __init__(self, *, out: Path | None = None, cancel_after: int | None = None, tight_memory: bool = False) -> None:
-        super().__init__(out=out, node="tested", tight_memory=tight_memory)
+    def __init__(
+        self,
+        *,
+        out: Path | None = None,
+        cancel_after: int | None = None,
+        tight_memory: bool = False,
+        step_store: Steps | None = None,
+    ) -> None:
+        super().__init__(out=out, node="tested", tight_memory=tight_memory, step_store=step_store)
         self.steps: list[tuple[int, int, float]] = []
         self.previews: list[Any] = []
         self.done: list[tuple[float, float]] = []

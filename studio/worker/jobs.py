@@ -18,6 +18,8 @@ from studio.protocol.messages import (
     Configure,
     Fetch,
     Fetched,
+    FetchStep,
+    FetchSteps,
     GraphChange,
     Message,
     Pause,
@@ -37,6 +39,7 @@ from studio.worker.previews import Previews, put
 from studio.worker.printed import Printed
 from studio.worker.reports import PictorialOutputs, RunReport
 from studio.worker.shown import show
+from studio.worker.steps import StepPictures
 from studio.worker.warm import IDLE, Warmth
 
 
@@ -68,7 +71,8 @@ class Jobs:
         self._warming = False
         self._leave = leave
         self._runs: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
-        self._fetches: queue.SimpleQueue[Fetch] = queue.SimpleQueue()
+        self._fetches: queue.SimpleQueue[Fetch | FetchStep | FetchSteps] = queue.SimpleQueue()
+        self._steps = StepPictures(loaded.engine, pictures)
         self._lock = threading.Lock()
         self._waiting: set[RunId] = set()
         self._current: RunId | None = None
@@ -91,7 +95,7 @@ class Jobs:
             case Resume():
                 if message.run == self._current:
                     self._engine.resume(message.run)
-            case Fetch():
+            case Fetch() | FetchStep() | FetchSteps():
                 self._fetches.put(message)
             case Shutdown():
                 self.stop()
@@ -183,8 +187,13 @@ class Jobs:
 
     def _fetch(self) -> None:
         while True:
-            asked = self._fetches.get()
-            self._outbox.put(self._answer(asked))
+            match self._fetches.get():
+                case Fetch() as asked:
+                    self._outbox.put(self._answer(asked))
+                case FetchSteps() as asked:
+                    self._outbox.put(self._steps.all(asked))
+                case FetchStep() as asked:
+                    self._outbox.put(self._steps.one(asked))
 
     def _answer(self, asked: Fetch) -> Fetched:
         try:

@@ -11,6 +11,8 @@ from typing import Final
 
 from studio.engine.devices import Devices, PlainDevices
 from studio.engine.engine import Engine
+from studio.engine.step_store import DEFAULT_LIMIT as STEPS_LIMIT
+from studio.engine.step_store import StepStore
 from studio.engine.store import DEFAULT_LIMIT, Store
 from studio.graph.errors import Misuse
 from studio.library.places import places
@@ -20,6 +22,7 @@ from studio.sdk.registry import Registry, definitions_in, load_builtin
 from studio.worker.computer import computer
 
 _RESULTS: Final = "results"
+_STEPS: Final = "steps"
 _SHARE: Final = 4
 """A quarter of the computer's memory may hold results, where the user set no limit."""
 
@@ -41,9 +44,14 @@ def load(configure: Configure, modules: Sequence[str]) -> Loaded:
 
     `modules`: node modules to take instead of those that come with the program; torch is loaded only if they do it.
     """
-    for name, limit in (("memory", configure.memory), ("disk", configure.disk)):
+    limits = (
+        ("memory for results", configure.memory),
+        ("disk for results", configure.disk),
+        ("disk for steps", configure.steps),
+    )
+    for name, limit in limits:
         if limit is not None and limit < 0:
-            raise Misuse(f"{limit} bytes of {name} for results are not possible.", mend="Use 0 to keep none.")
+            raise Misuse(f"{limit} bytes of {name} are not possible.", mend="Use 0 to keep none.")
     registry = _chosen(modules) if modules else load_builtin()
     broken: tuple[tuple[str, str], ...] = ()
     if configure.plugins:
@@ -58,11 +66,14 @@ def load(configure: Configure, modules: Sequence[str]) -> Loaded:
     folder = Path(configure.store) if configure.store else places().cache / _RESULTS
     disk = DEFAULT_LIMIT if configure.disk is None else configure.disk
     store = Store(folder, disk) if disk else None
+    room = STEPS_LIMIT if configure.steps is None else configure.steps
+    steps = StepStore(folder / _STEPS, room) if disk and room else None
     memory = listed[-1].memory_total if configure.memory is None else configure.memory
     engine = Engine(
         registry,
         store,
         devices=devices,
+        steps=steps,
         memory=(memory or 0) // _SHARE if configure.memory is None else configure.memory,
     )
     return Loaded(engine, found, listed, device, places().outputs, with_torch=not modules)

@@ -43,7 +43,10 @@ class Previews:
             self._wait_for_reader()
         elif (last := self._last.get(node)) is not None and self._is_outstanding(*last):
             return None
-        pixels = _checked(maker())
+        made = maker()
+        if made is None:
+            return None
+        pixels = _checked(made)
         picture = self.put(scaled_down(pixels, LARGEST_PREVIEW))
         if picture is not None:
             self._last[node] = (picture, time.monotonic())

@@ -99,9 +99,9 @@ def _drawn(leaf: object, at: int, largest: int) -> tuple[Pixels, int, int] | Non
         case Video():
             whole = leaf.frames[at]
         case Latent():
-            whole = _projected(leaf.tensor[at : at + 1], leaf.family)
+            whole = projected(leaf.tensor[at : at + 1], leaf.family)
         case Noise():
-            whole = _projected(leaf.tensor[at : at + 1])
+            whole = projected(leaf.tensor[at : at + 1])
         case Audio():
             whole = _wave(leaf)
         case Schedule():
@@ -139,7 +139,8 @@ def _colours(pixels: NDArray[Any]) -> Pixels:
     return np.ascontiguousarray(pixels)
 
 
-def _projected(tensor: Any, family: str = "") -> Pixels:  # noqa: ANN401 - a torch tensor, which this module must not import
+def projected(tensor: Any, family: str = "") -> Pixels:  # noqa: ANN401 - a torch tensor, which this module must not import
+    """A latent, or a batch as a grid, in the colours that are known for its family; else in grey."""
     from studio.diffusion.preview import latest_projection, preview
 
     return preview(tensor, latest_projection(family))

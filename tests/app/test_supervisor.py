@@ -28,6 +28,8 @@ from studio.protocol.messages import (
     Cancel,
     Fetch,
     Fetched,
+    FetchStep,
+    FetchSteps,
     GraphChange,
     Heartbeat,
     NodeFailed,
@@ -43,6 +45,8 @@ from studio.protocol.messages import (
     RunRefused,
     RunResumed,
     RunStarted,
+    StepFetched,
+    StepsFetched,
 )
 
 READY = Ready(VERSION, 1, "abc")
@@ -287,8 +291,12 @@ def test_every_request_is_answered_even_by_a_dead_worker(house: House) -> None:
     assert house.worker.sent == [Fetch(first, BLUR, "image"), Fetch(second, BLUR, "image", 2)]
     house.worker.answers.append(Fetched(first, BLUR, "image", "Image"))
     until(lambda: Fetched(first, BLUR, "image", "Image") in house.told)
+    steps, step = house.supervisor.fetch_steps(BLUR, first=4), house.supervisor.fetch_step(BLUR, 8, decoded=True)
+    assert house.worker.sent[-2:] == [FetchSteps(steps, BLUR, first=4), FetchStep(step, BLUR, 8, decoded=True)]
     house.die()
     assert Fetched(second, BLUR, "image") in house.told
+    assert StepsFetched(steps, BLUR) in house.told
+    assert StepFetched(step, BLUR, 8) in house.told
 
 
 def test_pictures_come_from_the_worker_that_is_there(house: House) -> None:

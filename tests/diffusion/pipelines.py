@@ -105,7 +105,7 @@ def through_the_nodes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Image:
     monkeypatch.setattr("studio.library.models.content_hash", lambda path: str(folder))
     parts = LoadedCheckpoint(*run_node(load, model="model", precision="float32"))
     words = [run_node(encode_prompt, text_encoder=parts.text_encoder, text=text) for text in ("the cat", "")]
-    latent = run_node(
+    latent, _ = run_node(
         sample_,
         model=parts.model,
         positive=words[0],

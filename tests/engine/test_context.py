@@ -12,7 +12,9 @@ from studio.engine.control import RunControl
 from studio.engine.devices import PlainDevices
 from studio.engine.events import Silent
 from studio.engine.residency import Residency
+from studio.engine.task import Task
 from studio.graph.errors import Cancelled
+from studio.graph.flat import FlatNode
 from studio.graph.graph import NodeId
 from studio.sdk import node, running
 from studio.sdk.context import PreviewMaker
@@ -45,7 +47,7 @@ def context(report: Silent, control: RunControl | None = None) -> RunContext:
         device="cpu",
         pausable=True,
     )
-    made.begin(NodeId("node"), False)
+    made.begin(Task(NodeId("node"), FlatNode("test/Steps", {}, {}), None), False)
     return made
 
 

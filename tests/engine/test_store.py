@@ -16,10 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors import safe_open
 
+from studio.engine.array_file import Damaged
 from studio.engine.entry import Entry, WrittenFile
 from studio.engine.keys import KEY_BYTES, Key
 from studio.engine.store import Store
-from studio.engine.store_file import Damaged, pack_entry, read_entry, write_entry
+from studio.engine.store_file import pack_entry, read_entry, write_entry
 from studio.graph.errors import WriteFailed
 from studio.sdk import Image, Mask
 

@@ -39,7 +39,7 @@ class Studio(NamedTuple):
             "guidance": 4.0,
             "seed": 1,
         }
-        made = run_node(sample_, **{**inputs, **changes})
+        made, _ = run_node(sample_, **{**inputs, **changes})
         assert isinstance(made, Latent)
         return made
 

@@ -50,7 +50,7 @@ def sampled(ready: Ready, **changes: object) -> Latent:
         "guidance": 4.0,
         "seed": 1,
     }
-    made: Latent = run_node(sample_, **{**inputs, **changes})
+    made: Latent = run_node(sample_, **{**inputs, **changes})[0]
     return made
 
 

@@ -40,7 +40,7 @@ def test_a_class_becomes_a_picture_with_a_preview_of_every_step(parts: LoadedChe
     pictures = []
     for label in (1, 3):
         with activate(Recorder()) as run:
-            latent = run_node(sample_, positive=run_node(class_label, label=label), **given)
+            latent, _ = run_node(sample_, positive=run_node(class_label, label=label), **given)
         pictures.append(run_node(decode_, latent=latent, vae=parts.vae))
         assert [one.shape for one in run.previews] == [(16, 16, 3)] * 3
         assert np.abs(run.previews[-1] / 255 - pictures[-1].pixels[0]).max() < 0.01

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from studio.app.supervisor import State, Supervisor, WorkerDied
+from studio.app.supervisor import Report, State, Supervisor, WorkerDied
 from studio.files.workflow_file import read_workflow
 from studio.graph.edits import SetParameter
 from studio.graph.graph import Graph, NodeId
-from studio.protocol.messages import Configure, NodeFailed, OutputWritten, Ready, Stepped
+from studio.protocol.messages import Configure, NodeFailed, OutputWritten, Ready, StepFetched, Stepped, StepsFetched
 from studio.protocol.process import ProcessChannel
 from studio.resources import resource
 from studio.worker.warm import IDLE
@@ -65,6 +65,44 @@ def test_a_worker_killed_while_it_samples(studio: Room, tmp_path: Path) -> None:
     assert Path(written.path).stat().st_size > 1000
     assert Path(written.path).parent == tmp_path / "next"
     assert all(one.devices[-1].name == "cpu" for one in studio.of(Ready))
+
+
+def test_the_steps_of_a_sampler_are_shown_small_and_large(studio: Room, tmp_path: Path) -> None:
+    ask, pixels = studio.supervisor, []
+
+    def take(report: Report) -> None:
+        """As the window does it: pictures are taken out of the shared memory as they come."""
+        if isinstance(report, StepsFetched):
+            pixels.extend(ask.picture(one.picture) for one in report.steps if one.picture is not None)
+
+    def answer(number: int, kind: type[StepsFetched | StepFetched]) -> StepsFetched | StepFetched:
+        studio.until(lambda: any(one.request == number for one in studio.of(kind)))
+        (found,) = [one for one in studio.of(kind) if one.request == number]
+        return found
+
+    studio.on_event = take
+    run = ask.run(text_to_image(), out=str(tmp_path / "out"))
+    assert studio.end_of(run, 120) == "done"
+    page = answer(ask.fetch_steps(SAMPLER, first=1, count=2), StepsFetched)
+    assert isinstance(page, StepsFetched)
+    assert (page.of, page.items, [one.step for one in page.steps]) == (STEPS, 1, [1, 2])
+    rest = answer(ask.fetch_steps(SAMPLER, first=3), StepsFetched)
+    assert isinstance(rest, StepsFetched)
+    assert [(one.step, one.sigma) for one in rest.steps] == [(3, 0.0)]
+    assert page.steps[0].sigma > page.steps[1].sigma > 0
+    assert len(pixels) == 3
+    assert len({bytes(one) for one in pixels if one is not None}) == 3, "every step has a picture of its own"
+
+    preview = answer(ask.fetch_step(SAMPLER, 2), StepFetched)
+    large = answer(ask.fetch_step(SAMPLER, 2, decoded=True), StepFetched)
+    assert isinstance(preview, StepFetched)
+    assert isinstance(large, StepFetched)
+    assert (preview.decoded, large.decoded) == (False, True)
+    assert large.width == preview.width * 8, "through the VAE of the graph"
+    assert large.picture is not None
+    assert answer(ask.fetch_step(SAMPLER, 9), StepFetched).text
+    assert answer(ask.fetch_steps(NodeId("prompt")), StepsFetched).text
+    assert answer(ask.fetch_steps(NodeId("nobody")), StepsFetched).text
 
 
 def test_a_worker_that_still_loads_or_warms_itself_ends_without_force(studio: Room) -> None:
