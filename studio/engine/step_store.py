@@ -41,7 +41,7 @@ class StepStore(KeyedFiles):
 
     def has(self, key: bytes) -> bool:
         """Whether there is a state, as far as can be told without reading it."""
-        return key in self._waiting or super().has(Key(key))
+        return key in self._waiting or key == self._writing or super().has(Key(key))
 
     def load(self, key: bytes) -> Packed | None:
         """The state, or None where it is gone, or damaged. Waits where it is just being written."""
@@ -66,7 +66,7 @@ class StepStore(KeyedFiles):
         if nbytes > self.largest:
             return
         with self._changed:
-            if self._closed or key in self._waiting:
+            if self._closed or key in self._waiting or key == self._writing:
                 return
             while self._waiting and self._waiting_bytes + nbytes > _MOST_WAITING:
                 oldest = next(iter(self._waiting))
