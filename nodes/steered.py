@@ -107,6 +107,7 @@ def _part(conditioning: Conditioning, model: Model, socket: str) -> Part:
         extra.get("strength", 1.0),
         None if region is None else torch.from_numpy(region.values.copy()),
         None if area is None else Area(*area),
+        tuple(one.control() for one in extra.get("controls", ())),
     )
 
 

@@ -18,7 +18,7 @@ FOLDERS: Final = {
     "vae": ("vae", "vaes"),
     "text_encoder": ("text_encoders", "clip"),
     "lora": ("loras", "lora", "lycoris"),
-    "controlnet": ("controlnet", "controlnets"),
+    "controlnet": ("controlnet", "controlnets", "t2i_adapter", "t2iadapter"),
     "upscaler": ("upscale_models", "upscalers", "upscaler", "esrgan", "realesrgan", "swinir"),
     "embedding": ("embeddings", "embedding", "textual_inversion"),
     "preview": ("vae_approx", "vae-approx"),
@@ -35,6 +35,7 @@ _KIND_OF_CLASS: Final = {
     "ControlNetModel": "controlnet",
     "SD3ControlNetModel": "controlnet",
     "FluxControlNetModel": "controlnet",
+    "T2IAdapter": "controlnet",
 }
 
 

@@ -6,24 +6,34 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+from diffusers import (
+    FlowMatchEulerDiscreteScheduler,
+    FluxControlNetModel,
+    FluxControlNetPipeline,
+    FluxPipeline,
+    FluxTransformer2DModel,
+)
 from diffusers.loaders.single_file_utils import convert_flux_transformer_checkpoint_to_diffusers
 from safetensors.torch import save_file
 from torch import Tensor
 from transformers import CLIPTextModel
 
 from studio.diffusion import schedules
+from studio.diffusion.controlnet import Controlled, LoadedControlNet
 from studio.diffusion.decode import decode
 from studio.diffusion.family import families
 from studio.diffusion.foreign import Foreign
 from studio.diffusion.model import Conditioned
 from studio.diffusion.noise import seeded_noise
 from studio.diffusion.noise_schedule import FlowSchedule
+from studio.diffusion.regions import Control, Part
 from studio.diffusion.sampling import make_denoiser, sample
+from studio.diffusion.timing import Curve, Window
 from studio.diffusion.weights.checkpoint import identify, load_checkpoint
 from studio.diffusion.weights.header import TensorInfo
 from studio.graph.errors import ValueRefused
@@ -218,3 +228,40 @@ def test_what_does_not_fit_is_refused(dev: Path) -> None:
     with pytest.raises(ValueRefused) as caught:
         list(sample(checkpoint.model, other, None, torch.zeros(1, 16, 8, 8), (1.0, 0.0)))
     assert caught.value.socket == "positive"
+
+
+@pytest.mark.filterwarnings("ignore:`FluxPosEmbed` is deprecated:FutureWarning")
+def test_a_control_net_is_the_pipeline_bit_for_bit(dev: Path) -> None:
+    checkpoint = load_checkpoint(dev, FLOAT32)
+    model = checkpoint.model
+    net = tiny.awake(
+        FluxControlNetModel.from_transformer(model.network, 1, 1, attention_head_dim=16, num_attention_heads=2)
+    )
+    found = FluxControlNetPipeline(**opened(dev).components, controlnet=net)
+    found.set_progress_bar_config(disable=True)
+    hint = torch.randn(model.latents.shape(WIDTH, HEIGHT), generator=torch.Generator().manual_seed(2))
+    scaled = (hint - model.latents.shift) * model.latents.scaling
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(found.vae, "encode", lambda _: SimpleNamespace(latents=hint))
+        packed = found(
+            PROMPTS[0],
+            num_inference_steps=4,
+            guidance_scale=3.5,
+            generator=torch.Generator().manual_seed(5),
+            control_image=torch.zeros(1, 3, HEIGHT, WIDTH),
+            controlnet_conditioning_scale=0.7,
+            control_guidance_start=0.25,
+            width=WIDTH,
+            height=HEIGHT,
+            output_type="latent",
+        ).images
+    latent = found._unpack_latents(packed, HEIGHT, WIDTH, found.vae_scale_factor)
+    steering = Controlled(LoadedControlNet("FluxControlNetModel", net), lambda height, width: scaled, b"")
+    part = Part(encoded(checkpoint, PROMPTS[:1]), controls=(Control(steering, Curve.level(0.7), Window(0.25, 1)),))
+    sigmas = [float(sigma) for sigma in found.scheduler.sigmas]
+    guided = make_denoiser(model, [part], None, 3.5, sigmas)
+    x, steps = seeded_noise(5, model.latents.shape(WIDTH, HEIGHT)), found.scheduler
+    steps._step_index = None
+    for step, time in enumerate(steps.timesteps):
+        x = steps.step(guided.prediction(x, float(time), step), time, x).prev_sample
+    assert torch.equal(x, latent)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from diffusers import (
     FlowMatchEulerDiscreteScheduler,
+    SD3ControlNetModel,
     SD3Transformer2DModel,
+    StableDiffusion3ControlNetPipeline,
     StableDiffusion3Pipeline,
 )
 from diffusers.loaders.single_file_utils import convert_sd3_transformer_checkpoint_to_diffusers
@@ -19,6 +22,7 @@ from torch import Tensor
 from transformers import CLIPTextModelWithProjection
 
 from studio.diffusion import schedules
+from studio.diffusion.controlnet import Controlled, LoadedControlNet
 from studio.diffusion.decode import decode, encode
 from studio.diffusion.denoise import OneForward
 from studio.diffusion.families.sd3 import _config_of
@@ -28,8 +32,9 @@ from studio.diffusion.guidance import AwayFromWeak, Guidance, Guided
 from studio.diffusion.model import Checkpoint, Conditioned
 from studio.diffusion.noise import seeded_noise
 from studio.diffusion.noise_schedule import FlowSchedule
+from studio.diffusion.regions import Control, Part
 from studio.diffusion.sampling import sample
-from studio.diffusion.timing import Window
+from studio.diffusion.timing import Curve, Window
 from studio.diffusion.weaken import SkippedLayers
 from studio.diffusion.weights.checkpoint import identify, load_checkpoint
 from studio.diffusion.weights.header import TensorInfo
@@ -343,6 +348,48 @@ def test_guidance_away_from_skipped_layers_is_the_pipeline(sd3: Checkpoint, fold
     sigmas = [float(sigma) for sigma in steps.sigmas]
     guided = Guided(model, OneForward(model), positive, negative, Guidance(6.0, weak=(weak,)), sigmas=sigmas)
     x = seeded_noise(5, model.latents.shape(24, 32))
+    for step, time in enumerate(steps.timesteps):
+        x = steps.step(guided.prediction(x, float(time), step), time, x).prev_sample
+    assert torch.equal(x, latent)
+
+
+def test_a_control_net_is_the_pipeline_bit_for_bit(sd3: Checkpoint, folder: Path) -> None:
+    net = tiny.awake(
+        SD3ControlNetModel.from_transformer(sd3.model.network, num_layers=1, num_extra_conditioning_channels=0)
+    )
+    found = StableDiffusion3ControlNetPipeline(**opened(folder).components, controlnet=net)
+    found.set_progress_bar_config(disable=True)
+    hint = torch.randn(sd3.model.latents.shape(WIDTH, HEIGHT), generator=torch.Generator().manual_seed(2))
+    # The pipeline encodes the hint with a sample of the posterior: ours is given as it is.
+    scaled = hint * sd3.vae.latents.scaling if sd3.vae is not None else hint
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            found.vae,
+            "encode",
+            lambda _: SimpleNamespace(latent_dist=SimpleNamespace(sample=lambda: hint.repeat(2, 1, 1, 1))),
+        )
+        latent = found(
+            PROMPTS[0],
+            negative_prompt=NEGATIVE,
+            num_inference_steps=4,
+            guidance_scale=6.0,
+            generator=torch.Generator().manual_seed(5),
+            control_image=torch.zeros(1, 3, HEIGHT, WIDTH),
+            controlnet_conditioning_scale=0.7,
+            control_guidance_end=0.75,
+            width=WIDTH,
+            height=HEIGHT,
+            output_type="latent",
+        ).images
+    steering = Controlled(LoadedControlNet("SD3ControlNetModel", net), lambda height, width: scaled, b"")
+    positive, negative = conditionings(sd3, PROMPTS[:1])
+    part = Part(positive, controls=(Control(steering, Curve.level(0.7), Window(0, 0.75)),))
+    steps = FlowMatchEulerDiscreteScheduler.from_config(found.scheduler.config)
+    steps.set_timesteps(4)
+    guided = Guided(
+        sd3.model, OneForward(sd3.model), [part], negative, 6.0, sigmas=[float(sigma) for sigma in steps.sigmas]
+    )
+    x = seeded_noise(5, sd3.model.latents.shape(WIDTH, HEIGHT))
     for step, time in enumerate(steps.timesteps):
         x = steps.step(guided.prediction(x, float(time), step), time, x).prev_sample
     assert torch.equal(x, latent)
