@@ -11,6 +11,7 @@ import torch
 from nodes.model import dtypes_of
 from nodes.steered import changed, combined, each
 from studio.diffusion.controlnet import Controlled, LoadedControlNet, latent_hint, load_controlnet, picture_hint
+from studio.diffusion.device import computed
 from studio.diffusion.digest import digest
 from studio.diffusion.regions import Control
 from studio.diffusion.timing import Curve, Window
@@ -51,7 +52,7 @@ def load(
         precision: Number format of the weights. Auto takes what suits the device.
     """
     path = models.resolve(control_net, "controlnet")
-    dtype = dtypes_of(precision, "", "").network
+    dtype = computed(dtypes_of(precision, "", "").network)
     weights: Resident[LoadedControlNet] = Resident(
         f"{models.content_hash(path)}/{dtype}",
         control_net,
