@@ -52,6 +52,7 @@ from studio.window.picker import Row
 from studio.window.progress import Progress, touched
 from studio.window.run_display import RunDisplay
 from studio.window.slots import Slots
+from studio.window.steps import Steps
 from studio.window.templates import templates
 from studio.window.theme import Theme
 
@@ -102,6 +103,7 @@ class Desk(QObject):
         window.top.bind(*(self.commands[one] for one in (Command.RUN, Command.CANCEL, Command.PAUSE, Command.RESUME)))
         self.viewer = Viewer(self.theme)
         self._slots = Slots(self)
+        self._steps = Steps(self)
         self.inspector = Inspector(self.editing)
         self.log = LogPanel(self.theme)
         self.queue_panel = QueuePanel(self.theme)
@@ -263,6 +265,7 @@ class Desk(QObject):
     def _forget(self, document: str) -> None:
         self.note_closed()
         self.viewer.forget(document)
+        self._steps.forget(document)
         if self.progress is not None:
             self.progress.forget(document)
 
@@ -283,6 +286,7 @@ class Desk(QObject):
         self.progress.catalog_sent.connect(self._show_catalog)
         self.run_display = RunDisplay(self, self.progress, queue)
         self._slots.connect_worker(self.progress)
+        self._steps.connect_worker(self.progress)
         return self.progress
 
     def _show_catalog(self, sent: CatalogSent) -> None:
@@ -398,6 +402,7 @@ class Desk(QObject):
 
     def _refresh(self) -> None:
         self.commands.refresh()
+        self._steps.show_selected()
         for name, command in (
             ("viewer", Command.SHOW_VIEWER),
             ("log", Command.SHOW_LOG),

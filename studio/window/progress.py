@@ -39,7 +39,9 @@ from studio.protocol.messages import (
     RunRefused,
     RunResumed,
     RunStarted,
+    StepFetched,
     Stepped,
+    StepsFetched,
 )
 from studio.window.bridge import image_of
 from studio.window.canvas.status import State, Status
@@ -64,6 +66,12 @@ class Progress(QObject):
     """A document's id, and a node of it."""
     live = Signal(object, str)
     """A picture that the run painted, and words for it."""
+    stepped = Signal(str, object, object)
+    """A document's id, the `Stepped`, and its picture or None."""
+    steps_fetched = Signal(object, list)
+    """The `StepsFetched`, and the picture or None of each of its steps."""
+    step_fetched = Signal(object, object)
+    """The `StepFetched`, and its picture or None."""
     fetched = Signal(int, object, object)
     """The request, the `Fetched`, and its picture or None."""
     finished = Signal(object, str)
@@ -174,6 +182,10 @@ class Progress(QObject):
                         self.live.emit(image, path.replace("\\", "/").rpartition("/")[2])
             case Fetched(request):
                 self.fetched.emit(request, report, image_of(report.picture, self._supervisor.picture))
+            case StepsFetched(steps=steps):
+                self.steps_fetched.emit(report, [image_of(one.picture, self._supervisor.picture) for one in steps])
+            case StepFetched():
+                self.step_fetched.emit(report, image_of(report.picture, self._supervisor.picture))
             case CatalogSent():
                 self.catalog_sent.emit(report)
             case Ready() | Heartbeat() | WorkerStarting() | WorkerSilent() | WorkerDied():
@@ -241,6 +253,7 @@ class Progress(QObject):
             self._put(order, id, Status(state, report.index, report.of, report.left, preview=image or before.preview))
         if image is not None:
             self.live.emit(image, f"step {report.index} of {report.of}")
+        self.stepped.emit(order.document, report, image)
 
     def _finished_node(self, report: NodeFinished) -> None:
         order = self._order(report.run)

@@ -26,7 +26,6 @@ class RunDisplay:
         """The run that a dead worker took with it: its end has been told."""
         progress.changed.connect(self.show_progress)
         progress.status_changed.connect(self._show_status)
-        progress.live.connect(desk.viewer.show_live)
         progress.finished.connect(self._show_end)
         progress.refused.connect(self._show_refusal)
         progress.logged.connect(desk.log.add)

@@ -15,6 +15,7 @@ from pytestqt.qtbot import QtBot
 from studio.app.settings import Settings, Theme
 from studio.graph.graph import Graph, NodeId, Socket
 from studio.graph.history import History
+from studio.graph.spec import Catalog
 from studio.graph.workflow import Workflow
 from studio.library import database
 from studio.library.places import places
@@ -138,10 +139,12 @@ def canvas(qtbot: QtBot) -> Iterator[Canvas]:
 class Room:
     """A whole window whose worker the test plays: `say` is the worker's voice, `channel.sent` what it was told."""
 
-    def __init__(self, qtbot: QtBot, application: QApplication, graph: Graph | None = None) -> None:
+    def __init__(
+        self, qtbot: QtBot, application: QApplication, graph: Graph | None = None, catalog: Catalog = CATALOG
+    ) -> None:
         self.qtbot = qtbot
-        ready = Ready(VERSION, 1, CATALOG.fingerprint, (Device("cpu", "CPU"),))
-        self.channel = FakeChannel(ready, CatalogSent(CATALOG))
+        ready = Ready(VERSION, 1, catalog.fingerprint, (Device("cpu", "CPU"),))
+        self.channel = FakeChannel(ready, CatalogSent(catalog))
         self.studio = Studio(application, places(), Settings(theme=Theme.DARK), (), lambda: self.channel)
         self.window = self.studio.window
         if graph is not None:
@@ -151,7 +154,7 @@ class Room:
         self.until(
             lambda: self.studio.desk is not None and self.desk.progress is not None and self.desk.progress.worker.ready
         )
-        self.until(lambda: self.window.catalog.fingerprint == CATALOG.fingerprint)
+        self.until(lambda: self.window.catalog.fingerprint == catalog.fingerprint)
 
     @property
     def desk(self) -> Desk:
