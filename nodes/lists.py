@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
-from typing import Any, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from studio.sdk import Number, Seed, ValueRefused, node
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 LONGEST = 10_000
 """Items; a longer list is taken for a slip of the hand."""
@@ -86,6 +87,32 @@ def shuffle(items: list[T], seed: int = Seed()) -> list[T]:
         seed: Where the random numbers begin.
     """
     return random.Random(seed).sample(items, len(items))
+
+
+class Pairs(NamedTuple, Generic[T, U]):
+    """Two lists of one length, whose items belong together."""
+
+    first: list[T]
+    second: list[U]
+
+
+@node("list/EachWithEach", title="Each item with each", aliases=("combinations", "product", "matrix", "grid", "sweep"))
+def each_with_each(first: list[T], second: list[U]) -> Pairs[T, U]:
+    """Every item of one list with every item of another, as two lists that go through a node together.
+
+    Three samplers and four numbers of steps make twelve pairs: laid out with four columns, a row is a sampler.
+
+    Args:
+        first: Changes slowest: each of its items is repeated as often as the second list is long.
+        second: Is gone through once for each item of the first.
+
+    Returns:
+        first: The items of the first list.
+        second: The items of the second list.
+    """
+    _check(len(first) * len(second), "second")
+    pairs = [(one, other) for one in first for other in second]
+    return Pairs([one for one, _ in pairs], [other for _, other in pairs])
 
 
 @node("list/Range", title="Range of numbers", aliases=("count", "sequence", "seeds"), output="numbers")

@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar, cast, get_origin
 
 from studio.graph import spec
 from studio.graph.check import value_problems
@@ -232,6 +232,9 @@ class _Reader:
         if not self.has_result:
             return ()
         hint = self.hints["return"]
+        origin = get_origin(hint)
+        if isinstance(origin, type) and hasattr(origin, "_fields"):
+            hint = origin  # a generic NamedTuple: its fields name the type variables themselves
         if isinstance(hint, type) and issubclass(hint, tuple) and hasattr(hint, "_fields"):
             fields, docs = hints_of(hint, self.local), self.help.outputs
             return tuple(Output(field, self._result(fields[field]), docs.get(field, "")) for field in hint._fields)

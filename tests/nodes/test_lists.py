@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from nodes.lists import join, length, make, part, pick, range_, repeat, reverse, shuffle, spread
+from nodes.lists import each_with_each, join, length, make, part, pick, range_, repeat, reverse, shuffle, spread
 from studio.graph.errors import ValueRefused
 from studio.sdk import Image
+from studio.sdk.definition import definition_of
 from studio.sdk.testing import run_node
 
 LETTERS = ["a", "b", "c", "d"]
@@ -42,6 +43,15 @@ def test_order() -> None:
     assert sorted(mixed) == list(range(50))
     assert mixed != list(range(50))
     assert mixed == run_node(shuffle, items=list(range(50)), seed=1)
+
+
+def test_each_with_each_is_two_lists_that_go_together() -> None:
+    first, second = run_node(each_with_each, first=["a", "b"], second=[1, 2, 3])
+    assert list(zip(first, second, strict=True)) == [("a", 1), ("a", 2), ("a", 3), ("b", 1), ("b", 2), ("b", 3)]
+    assert [str(one.type) for one in definition_of(each_with_each).spec.outputs] == ["list[~T]", "list[~U]"]
+    assert run_node(each_with_each, first=[], second=[1]) == ([], [])
+    with pytest.raises(ValueRefused, match="40000 items"):
+        run_node(each_with_each, first=list(range(200)), second=list(range(200)))
 
 
 def test_numbers() -> None:

@@ -80,6 +80,17 @@ def test_the_text_to_image_template_has_the_names_that_the_command_line_is_told_
     }
 
 
+QUICK: dict[str, dict[str, Any]] = {
+    "sampler": {"steps": 1},
+    "latent": {"width": 64, "height": 64},
+    "seeds": {"count": 3},
+    "samplers": {"text": "euler\nUniPC Karras"},
+    "steps": {"text": "1\n2"},
+    "timesteps": {"count": 2},
+    "reverse": {"steps": 2},
+}
+
+
 @pytest.mark.parametrize(
     ("name", "size"),
     [
@@ -88,12 +99,14 @@ def test_the_text_to_image_template_has_the_names_that_the_command_line_is_told_
         ("seed-grid", (8 + 3 * (64 + 8), 8 + 64 + 8)),
         ("prompt-grid", (8 + 2 * (64 + 8), 8 + 3 * (64 + 8))),
         ("picture-filters", (576, 704)),
+        ("sampler-steps-grid", (8 + 4 * (64 + 8), 8 + 64 + 8)),
+        ("forward-and-reverse", (8 + 5 * (64 + 8), 8 + 2 * (64 + 8))),
     ],
 )
 def test_a_template_runs(name: str, size: tuple[int, int], registry: Registry, tmp_path: Path) -> None:
     """Smaller, and with fewer steps, than an artist would."""
     graph = read_workflow(resource("templates", f"{name}.json")).workflow.graph
-    quick = changed(graph, {"sampler": {"steps": 1}, "latent": {"width": 64, "height": 64}, "seeds": {"count": 3}})
+    quick = changed(graph, QUICK)
     heard: Any = Heard()
     engine = Engine(registry)
     try:
