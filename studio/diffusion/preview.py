@@ -7,12 +7,15 @@ millisecond; a latent whose format is unknown is shown in grey. Nothing here rai
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import weakref
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cache, partial
 from threading import Lock
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -24,6 +27,10 @@ from studio.diffusion.decode import encode
 from studio.diffusion.foreign import Foreign
 from studio.diffusion.model import LoadedVAE
 from studio.diffusion.step import StepState
+from studio.resources import resource
+
+if TYPE_CHECKING:
+    from studio.diffusion.family import Family
 
 _FIT_PICTURES = 8
 _FIT_LATENT_EDGE = 8
@@ -62,14 +69,31 @@ def fit_projection(vae: LoadedVAE) -> Projection:
         return _fitted[key]
 
 
-def latest_projection(family: str) -> Projection | None:
-    """The projection fitted last for a VAE of this family; None where there was none since the process started."""
-    return _latest.get(family)
+def known_projection(family: str) -> Projection | None:
+    """Without a VAE at hand: the projection fitted last for one of this family in this process, else published factors; None where there
+    are none, as for Flux.2: such previews are grey. SD 1 has none because models of its shape have latents of their own."""
+    return _latest.get(family) or _published(family)
+
+
+@cache
+def _published(family: str) -> Projection | None:
+    """Of `resources/families/<family>/preview.json`, which tells its source."""
+    file = resource("families", family, "preview.json")
+    if not file.is_file():
+        return None
+    stated = json.loads(file.read_bytes())
+    weight, bias = (torch.tensor(stated[name], dtype=torch.float32) for name in ("weight", "bias"))
+    return Projection(weight.T.contiguous() / 2, bias / 2 + 0.5)
 
 
 _fitted: dict[bytes, Projection] = {}
 _latest: dict[str, Projection] = {}
 _fitting = Lock()
+
+
+def projection_of(family: Family, vae: LoadedVAE | None) -> Callable[[], Projection | None]:
+    """For models of a family that were loaded with a VAE, or without."""
+    return partial(known_projection, family.latents_of or family.name) if vae is None else ProjectionOf(vae)
 
 
 class ProjectionOf:

@@ -77,7 +77,14 @@ _STARTS: Final = (
     ("controlnet", ("control_model.", "controlnet_", "input_hint_block.")),
     (
         "checkpoint",
-        ("model.diffusion_model.", "double_blocks.", "joint_blocks.", "transformer_blocks.", "down_blocks."),
+        (
+            "model.diffusion_model.",
+            "double_blocks.",
+            "joint_blocks.",
+            "transformer_blocks.",
+            "noise_refiner.",
+            "down_blocks.",
+        ),
     ),
     ("text_encoder", ("text_model.", "encoder.block.", "shared.weight", "model.embed_tokens.")),
     ("vae", ("first_stage_model.", "decoder.up", "encoder.down", "quant_conv.")),

@@ -141,9 +141,9 @@ def _colours(pixels: NDArray[Any]) -> Pixels:
 
 def projected(tensor: Any, family: str = "") -> Pixels:  # noqa: ANN401 - a torch tensor, which this module must not import
     """A latent, or a batch as a grid, in the colours that are known for its family; else in grey."""
-    from studio.diffusion.preview import latest_projection, preview
+    from studio.diffusion.preview import known_projection, preview
 
-    return preview(tensor, latest_projection(family))
+    return preview(tensor, known_projection(family))
 
 
 def _wave(sound: Audio) -> NDArray[np.float32]:

@@ -11,7 +11,14 @@ import torch
 from studio.diffusion.decode import decode, encode
 from studio.diffusion.foreign import Foreign
 from studio.diffusion.model import Checkpoint, LoadedVAE
-from studio.diffusion.preview import Projection, ProjectionOf, fit_projection, preview, with_previews
+from studio.diffusion.preview import (
+    Projection,
+    ProjectionOf,
+    fit_projection,
+    known_projection,
+    preview,
+    with_previews,
+)
 from studio.diffusion.step import StepState
 from tests.diffusion import tiny
 
@@ -53,6 +60,21 @@ def test_a_fit_is_made_once_for_equal_weights(vae: LoadedVAE, sd1: Checkpoint, m
         other.encoder.conv_in.weight += 1
     monkeypatch.setattr("studio.diffusion.preview._fit", lambda _: CHECK)
     assert fit_projection(LoadedVAE(sd1.model.family, other, vae.latents)) is CHECK
+
+
+@pytest.mark.parametrize(
+    ("family", "channels"), [("flux", 16), ("qwen_image", 16), ("sd3", 16), ("sdxl", 4), ("z_image", 16)]
+)
+def test_published_factors_stand_in_for_a_vae(family: str, channels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("studio.diffusion.preview._latest", {})
+    published = known_projection(family)
+    assert published is not None
+    assert published.weight.shape == (3, channels)
+    middle = preview(torch.zeros(1, channels, 1, 1), published)[0, 0]
+    assert ((middle > 80) & (middle < 180)).all(), "nothing is about the middle of what a picture is"
+    monkeypatch.setattr("studio.diffusion.preview._latest", {family: CHECK})
+    assert known_projection(family) is CHECK
+    assert known_projection("flux2") is None
 
 
 def test_a_projection_keeps_no_vae_alive_and_is_grey_without_it(vae: LoadedVAE) -> None:

@@ -9,21 +9,21 @@ import pytest
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, ZImagePipeline, ZImageTransformer2DModel
 from safetensors.torch import save_file
+from torch import Tensor
 from transformers import Qwen3Config, Qwen3Model
 
 from studio.diffusion.decode import decode
-from studio.diffusion.family import families
 from studio.diffusion.model import Checkpoint, Conditioned
 from studio.diffusion.noise import seeded_noise
 from studio.diffusion.noise_schedule import FlowSchedule
 from studio.diffusion.sampling import make_denoiser, sample
 from studio.diffusion.weights.checkpoint import identify, load_checkpoint
-from studio.diffusion.weights.header import TensorInfo
 from studio.graph.errors import ModelUnreadable, ValueRefused
+from studio.resources import resource
 from tests.diffusion import tiny
 from tests.diffusion.analytic import distance
 from tests.diffusion.conftest import FLOAT32
-from tests.diffusion.pipelines import HEIGHT, NEGATIVE, WIDTH, conditionings, drive, encoded, opened, run_theirs
+from tests.diffusion.pipelines import HEIGHT, NEGATIVE, WIDTH, claims, conditionings, drive, encoded, opened, run_theirs
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
@@ -109,12 +109,48 @@ def test_a_folder_says_what_it_is(z_image: Checkpoint, folder: Path) -> None:
     assert z_image.model.latents.patch == 2
 
 
+def original(ours: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The network as other programs keep it: query, key and value in one."""
+    names = {
+        "all_x_embedder.2-1.": "x_embedder.",
+        "all_final_layer.2-1.": "final_layer.",
+        ".attention.to_out.0.": ".attention.out.",
+        ".attention.norm_q.": ".attention.q_norm.",
+        ".attention.norm_k.": ".attention.k_norm.",
+    }
+    made: dict[str, Tensor] = {}
+    for name, tensor in ours.items():
+        if name.endswith(".to_q.weight"):
+            stem = name.removesuffix(".to_q.weight")
+            made[f"{stem}.qkv.weight"] = torch.cat([ours[f"{stem}.to_{part}.weight"] for part in "qkv"])
+        elif not name.endswith((".to_k.weight", ".to_v.weight")):
+            for old, new in names.items():
+                name = name.replace(old, new)
+            made[name] = tensor
+    return made
+
+
 def test_full_size_networks_are_known_by_their_headers() -> None:
+    config = ZImageTransformer2DModel.load_config(resource("families", "z_image", "transformer"))
     with torch.device("meta"):
-        found = ZImageTransformer2DModel()
-    tensors = {name: TensorInfo("BF16", tuple(tensor.shape)) for name, tensor in found.state_dict().items()}
-    claims = [claim for family in families().values() if (claim := family.detect(tensors))]
-    assert [(claim.family, claim.variant) for claim in claims] == [("z_image", "")]
+        weights = ZImageTransformer2DModel.from_config(config).state_dict()
+    assert claims(weights) == [("z_image", "", "diffusers")]
+    assert claims(original(weights)) == [("z_image", "", "ldm")]
+
+
+@pytest.mark.parametrize("prefix", ["", "model.diffusion_model."])
+@pytest.mark.parametrize("layout", ["diffusers", "ldm"])
+def test_a_single_file_holds_the_network(folder: Path, tmp_path: Path, layout: str, prefix: str) -> None:
+    expected = network().state_dict()
+    weights = expected if layout == "diffusers" else original(expected)
+    file = tmp_path / "z_image.safetensors"
+    save_file({f"{prefix}{name}": one.contiguous() for name, one in weights.items()}, file)
+    found = load_checkpoint(file, FLOAT32, config=folder)
+    assert found.vae is None
+    loaded = found.model.network.state_dict()
+    assert loaded.keys() == expected.keys()
+    assert all(torch.equal(one, expected[name]) for name, one in loaded.items())
+    assert found.model.noise == FlowSchedule(3.0)
 
 
 def test_a_tokenizer_without_a_chat_template_is_refused(folder: Path, tmp_path: Path) -> None:
@@ -128,13 +164,6 @@ def test_a_tokenizer_without_a_chat_template_is_refused(folder: Path, tmp_path: 
     config.write_text(json.dumps(stated))
     with pytest.raises(ModelUnreadable, match="chat template"):
         load_checkpoint(copy, FLOAT32)
-
-
-def test_a_single_file_says_what_to_choose_instead(tmp_path: Path) -> None:
-    file = tmp_path / "z_image.safetensors"
-    save_file(network().state_dict(), file)
-    with pytest.raises(ModelUnreadable, match="diffusers folder"):
-        load_checkpoint(file, FLOAT32)
 
 
 def test_what_is_too_long_is_cut_and_said(z_image: Checkpoint) -> None:

@@ -67,6 +67,11 @@ def test_files_and_folders_are_found_with_kind_name_and_size(folder: Path) -> No
     [
         ("lora", ["lora_unet_mid.lora_down.weight", "lora_unet_mid.alpha"]),
         ("lora", ["unet.mid_block.attn.lora.up.weight", "unet.mid_block.attn.to_q.lora_A.weight"]),
+        (
+            "checkpoint",
+            ["noise_refiner.0.attention.qkv.weight", "cap_embedder.0.weight", "layers.0.attention.qkv.weight"],
+        ),
+        ("checkpoint", ["transformer_blocks.0.img_mod.1.weight", "txt_norm.weight"]),
         ("checkpoint", ["model.diffusion_model.input_blocks.0.0.weight", "first_stage_model.decoder.conv_in.weight"]),
         ("vae", ["decoder.up.0.block.0.conv1.weight", "encoder.down.0.block.0.conv1.weight"]),
         ("controlnet", ["control_model.input_hint_block.0.weight"]),

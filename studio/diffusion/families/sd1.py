@@ -21,7 +21,7 @@ from studio.diffusion.foreign import Foreign, config_of
 from studio.diffusion.model import Checkpoint, Conditioned, LoadedModel, LoadedTextEncoder, LoadedVAE
 from studio.diffusion.noise_schedule import BetaSchedule
 from studio.diffusion.prediction import Prediction
-from studio.diffusion.preview import ProjectionOf
+from studio.diffusion.preview import projection_of
 from studio.diffusion.text import clip_hidden, tokenize
 from studio.diffusion.weights.components import (
     clip_from_file,
@@ -147,7 +147,7 @@ class StableDiffusion1(Family):
                 BetaSchedule.from_config(schedule),
                 latents,
                 (width * latents.factor, height * latents.factor),
-                ProjectionOf(loaded) if loaded is not None else lambda: None,
+                projection_of(self, loaded),
             ),
             LoadedTextEncoder(self, tuple(tokenizers), tuple(encoders)) if encoders else None,
             loaded,

@@ -15,7 +15,7 @@ from studio.diffusion.foreign import Foreign
 from studio.diffusion.model import Checkpoint, Conditioned, LatentFormat, LoadedModel, LoadedVAE
 from studio.diffusion.noise_schedule import FlowSchedule
 from studio.diffusion.prediction import Prediction
-from studio.diffusion.preview import ProjectionOf
+from studio.diffusion.preview import projection_of
 from studio.diffusion.weights.components import network_from_file
 from studio.diffusion.weights.folder import read_json
 from studio.diffusion.weights.single_file import SingleFile
@@ -101,7 +101,7 @@ def flow_model(
         FlowSchedule.from_config(schedule, (edge // latents.patch) ** 2),
         latents,
         (edge * latents.factor, edge * latents.factor),
-        ProjectionOf(vae) if vae is not None else lambda: None,
+        projection_of(family, vae),
     )
 
 

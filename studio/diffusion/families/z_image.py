@@ -8,6 +8,7 @@ and its output is x0 - noise.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -15,11 +16,12 @@ from torch import Tensor
 
 from studio.diffusion.device import Dtypes
 from studio.diffusion.families.shared import (
+    ORIGINAL,
     check_channels,
     check_conditioning,
     check_prompts,
+    flow_file,
     flow_model,
-    folders_only,
     kl_latents,
     times_of,
 )
@@ -40,17 +42,20 @@ PATCH = 2
 
 
 class ZImage(Family):
-    """Z-Image, from diffusers folders. Guidance s of the authors, positive + s (positive - negative), is our guidance 1 + s."""
+    """Z-Image. Guidance s of the authors, positive + s (positive - negative), is our guidance 1 + s."""
 
     name: ClassVar[str] = "z_image"
     title: ClassVar[str] = "Z-Image"
     masks: ClassVar[bool] = True
 
     def detect(self, tensors: Mapping[str, TensorInfo]) -> Detected | None:
-        parts = ("all_x_embedder.2-1.weight", "cap_embedder.0.weight", "noise_refiner.0.attention.to_q.weight")
-        if not all(part in tensors for part in parts):
-            return None
-        return Detected(self.name, "omni" if "siglip_embedder.0.weight" in tensors else "")
+        for prefix in ("", ORIGINAL):
+            for layout, projection in (("diffusers", "to_q"), ("ldm", "qkv")):
+                parts = ("cap_embedder.0.weight", f"noise_refiner.0.attention.{projection}.weight")
+                if all(prefix + part in tensors for part in parts):
+                    omni = f"{prefix}siglip_embedder.0.weight" in tensors
+                    return Detected(self.name, "omni" if omni else "", "ldm" if prefix else layout)
+        return None
 
     def load_folder(self, folder: ModelFolder, dtypes: Dtypes) -> Checkpoint:
         import diffusers
@@ -67,7 +72,10 @@ class ZImage(Family):
         return Checkpoint(model, LoadedTextEncoder(self, (tokenizer,), (encoder,)), loaded)
 
     def load_file(self, file: SingleFile, dtypes: Dtypes) -> Checkpoint:
-        folders_only(file, self.title)
+        """The network alone: files of Z-Image hold nothing else."""
+        import diffusers
+
+        return flow_file(self, file, dtypes, diffusers.ZImageTransformer2DModel, partial(kl_latents, patch=PATCH), EDGE)
 
     def encode(self, encoder: LoadedTextEncoder, prompts: Sequence[str], skip_layers: int = 0) -> Encoded:
         check_prompts(prompts)
