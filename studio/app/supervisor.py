@@ -129,6 +129,7 @@ class _Pending:
     workflow: str
     previews: bool
     every_preview: bool
+    pause_at: tuple[NodeId, int] | None
     tries: int = 0
     node: NodeId | None = None
     paused: bool = False
@@ -208,8 +209,10 @@ class Supervisor:
         previews: bool = True,
         every_preview: bool = False,
         run_id: RunId | None = None,
+        pause_at: tuple[NodeId, int] | None = None,
     ) -> RunId:
-        """Compute what the wanted nodes need, after the runs asked for before. Arguments as of the message `Run`.
+        """Compute what the wanted nodes need, after the runs asked for before. Arguments as of the message `Run`; `pause_at`: the node, and
+        after which of its steps the run pauses.
 
         Raises `Misuse` before `start` and for a `run_id` that is in use.
         """
@@ -219,7 +222,7 @@ class Supervisor:
                 raise Misuse("There is no worker.", mend="Start the supervisor first.")
             if run in self._pending:
                 raise Misuse(f"There is a run '{run}' already.")
-            pending = _Pending(run, graph, tuple(wanted), out, workflow, previews, every_preview)
+            pending = _Pending(run, graph, tuple(wanted), out, workflow, previews, every_preview, pause_at)
             self._pending[run] = pending
             if self._line is not None:
                 self._give(self._line, pending)
@@ -340,6 +343,7 @@ class Supervisor:
                 pending.workflow,
                 pending.previews,
                 pending.every_preview,
+                *(pending.pause_at or (None, 0)),
             )
         )
 

@@ -1,6 +1,6 @@
 """The `wirelight` command. Whatever goes wrong ends in one sentence and an exit status, never in a traceback.
 
-Exit status: 0 done, 1 a run that failed, 2 bad input, 130 interrupted.
+Exit status: 0 done, 1 a run that failed, 2 bad input, 3 a run that paused where it was to, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from argparse import Namespace
 
-OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+OK, FAILED, BAD_INPUT, PAUSED, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -16,7 +16,7 @@ _HELP = """Wire diffusion models into a graph and watch every denoising step.
 Without a command, the window opens with what was open last."""
 _EPILOG = """wirelight run text-to-image --set sampler.steps=8 --set prompt.text="a red house" --out pictures
 
-Exit status: 0 done, 1 a run that failed, 2 bad input, 130 interrupted."""
+Exit status: 0 done, 1 a run that failed, 2 bad input, 3 a run that paused where it was to, 130 interrupted."""
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -28,6 +28,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     _open(commands)
     _run(commands)
+    _again(commands)
     _check(commands)
     _nodes(commands)
     _templates(commands)
@@ -59,6 +60,19 @@ def _run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "workflow", metavar="WORKFLOW", help="a file, a template's name, or a picture with a workflow inside"
     )
+    _values(parser)
+    _place(parser)
+    parser.add_argument(
+        "--only", nargs="+", action="extend", default=[], metavar="NODE", help="run these nodes, and what they need"
+    )
+    parser.add_argument(
+        "--pause-at", type=int, metavar="STEP", help="end after this step of the sampler, to be resumed (exit status 3)"
+    )
+    parser.add_argument("--node", default="", metavar="ID", help="which sampler pauses, where there are several")
+    parser.set_defaults(command=_later("run", "run"))
+
+
+def _values(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set",
         dest="values",
@@ -67,16 +81,33 @@ def _run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         metavar="NODE.PARAM=VALUE",
         help="change a parameter; may be repeated",
     )
+
+
+def _place(parser: argparse.ArgumentParser) -> None:
+    """Where a run works and what it tells."""
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="folder for the outputs (default: the one of the settings)"
     )
     parser.add_argument("--previews", type=Path, metavar="DIR", help="write a picture of every step into this folder")
     parser.add_argument("--device", default="", metavar="auto|cpu|cuda:0|mps", help="where the models run")
-    parser.add_argument(
-        "--only", nargs="+", action="extend", default=[], metavar="NODE", help="run these nodes, and what they need"
-    )
     parser.add_argument("--json", action="store_true", help="print one event a line")
-    parser.set_defaults(command=_later("run", "run"))
+
+
+def _again(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    runs = commands.add_parser("runs", help="list the runs of the command line, the latest first")
+    runs.add_argument("--json", action="store_true", help="print JSON")
+    runs.set_defaults(command=_later("again", "show_runs"))
+    resume = commands.add_parser("resume", help="go on with a run that was paused or broken off")
+    resume.add_argument("run", metavar="RUN", help="its name, or how that begins; `wirelight runs` lists them")
+    _place(resume)
+    resume.set_defaults(command=_later("again", "resume"))
+    branch = commands.add_parser("branch", help="go on differently from a step of a run on")
+    branch.add_argument("run", metavar="RUN", help="its name, or how that begins; `wirelight runs` lists them")
+    branch.add_argument("--step", type=int, required=True, metavar="STEP", help="after which step; 0 is the noise")
+    branch.add_argument("--node", default="", metavar="ID", help="which sampler, where there are several")
+    _values(branch)
+    _place(branch)
+    branch.set_defaults(command=_later("again", "branch_off"))
 
 
 def _check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -17,6 +17,7 @@ from studio.protocol.messages import (
     NodeStarted,
     OutputWritten,
     RunFinished,
+    RunPaused,
     RunStarted,
     Stepped,
 )
@@ -71,6 +72,8 @@ class JsonLines:
                 )
             case OutputWritten():
                 self._print("output", node=report.node, path=report.path, media=report.media)
+            case RunPaused():
+                self._print("run_paused", run=report.run, node=report.node, step=report.step)
             case RunFinished():
                 self._print("run_finished", state=report.state, seconds=round(report.seconds, 6))
             case _:
@@ -116,6 +119,8 @@ class Lines:
             case OutputWritten(path=path):
                 self.end()
                 print(path, flush=True)
+            case RunPaused(run=run, node=node, step=step):
+                self.note(f"Paused after step {step} of {node}. Go on with: wirelight resume {run}")
             case RunFinished(state=state, seconds=seconds):
                 words = {"done": "Done", "failed": "Failed", "cancelled": "Cancelled"}.get(state, state)
                 self.note(f"{words} in {seconds:.1f} s.")

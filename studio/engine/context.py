@@ -61,6 +61,7 @@ class RunContext(Context):
         pausable: bool,
         steps: StepKeeper | None = None,
         trails: Trails | None = None,
+        pause_at: tuple[NodeId, int] | None = None,
     ) -> None:
         super().__init__(out=out, workflow=workflow, device=device, step_store=steps)
         self._report = report
@@ -68,6 +69,7 @@ class RunContext(Context):
         self._residency = residency
         self._pausable = pausable
         self._keeper = steps
+        self._pause_at = pause_at
         self._trails = trails if trails is not None else Trails()
         self._task: Task | None = None
         self._pinned: list[str] = []
@@ -96,6 +98,9 @@ class RunContext(Context):
     def step(self, index: int, of: int, sigma: float = 0.0, preview: PreviewMaker | None = None) -> None:
         self._step = index
         self._report.stepped(NodeId(self.node), index, of, sigma, self._left(index, of), preview)
+        if self._pause_at == (self.node, index):
+            self._pause_at = None
+            self._control.pause()
         self.checkpoint()
 
     def progress(self, done: float, total: float) -> None:

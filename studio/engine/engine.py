@@ -35,11 +35,15 @@ from studio.sdk.values.trail import Trail, trails_in
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """`out`: the folder for output files. `workflow`: the text of the workflow's file. `device`: where models run, as torch names it."""
+    """`out`: the folder for output files. `workflow`: the text of the workflow's file. `device`: where models run, as torch names it.
+
+    `pause_at`: a node, and after which of its steps the run pauses; it and what needs it do their work even where results are kept.
+    """
 
     out: Path
     workflow: str = ""
     device: str = "cpu"
+    pause_at: tuple[NodeId, int] | None = None
 
 
 class Engine:
@@ -218,14 +222,28 @@ class Engine:
                 pausable=pausable,
                 steps=self.steps,
                 trails=self._trails,
+                pause_at=options.pause_at if pausable else None,
             )
             for pausable in (True, False)
         )
         services = Services(self.cache, self.residency, self.devices, self._background, self.steps)
-        return Run(services, report, control, *contexts)
+        anew = _downstream(self._planner.tasks.get(options.pause_at[0])) if options.pause_at is not None else ()
+        return Run(services, report, control, *contexts, anew=anew)
 
     def _task(self, node: NodeId) -> Task:
         task = self._planner.tasks.get(node)
         if task is None:
             raise UnknownNode(node)
         return task
+
+
+def _downstream(task: Task | None) -> frozenset[Task]:
+    """A task and all that needs it."""
+    found = {task} if task is not None else set()
+    waiting = list(found)
+    while waiting:
+        for user in waiting.pop().users:
+            if user not in found:
+                found.add(user)
+                waiting.append(user)
+    return frozenset(found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final
@@ -27,10 +27,17 @@ _MOST_BACKGROUND: Final = 2
 
 
 class Run:
-    """Computes targets. `context` and `behind` are for this thread and the one in the background."""
+    """Computes targets. `context` and `behind` are for this thread and the one in the background; of `anew` no kept result is used."""
 
     def __init__(
-        self, services: Services, report: Report, control: RunControl, context: RunContext, behind: RunContext
+        self,
+        services: Services,
+        report: Report,
+        control: RunControl,
+        context: RunContext,
+        behind: RunContext,
+        *,
+        anew: Collection[Task] = (),
     ) -> None:
         self._services = services
         self._cache = services.cache
@@ -49,6 +56,7 @@ class Run:
         self._first: dict[Key, Task] = {}
         self._twins: set[Task] = set()
         self._retaken: set[Task] = set()
+        self._anew = anew
 
     def compute(self, targets: list[Task], wanted: Iterable[Task] = ()) -> RunState:
         """Compute what the targets need and nobody has. Reports everything but the run's own end.
@@ -274,6 +282,8 @@ class Run:
     # What is there
 
     def _has(self, task: Task) -> bool:
+        if task in self._anew and task not in self._done:
+            return False
         if not task.effect:
             if not self._cache.has(task.key):
                 return False

@@ -54,6 +54,22 @@ MIGRATIONS: Final = (
         sha256 TEXT NOT NULL
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE commands (
+        run TEXT PRIMARY KEY,
+        title TEXT NOT NULL,
+        workflow TEXT NOT NULL,
+        wanted TEXT NOT NULL,
+        out TEXT NOT NULL,
+        state TEXT NOT NULL,
+        node TEXT NOT NULL DEFAULT '',
+        step INTEGER NOT NULL DEFAULT 0,
+        process INTEGER NOT NULL,
+        created REAL NOT NULL,
+        changed REAL NOT NULL
+    );
+    CREATE INDEX commands_by_time ON commands (changed);
+    """,
 )
 """The script at index n takes the schema from version n to n + 1."""
 _WAIT: Final = 10.0

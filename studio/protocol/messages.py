@@ -91,6 +91,9 @@ class Run:
     """Steps carry pictures, as many as the reader takes: a slow reader misses some, and holds nothing up."""
     every_preview: bool = False
     """Every step carries its picture, and waits for a slow reader. For recordings."""
+    pause_node: NodeId | None = None
+    """Pause after step `pause_step` of this node, as `Pause` would. It and what needs it do their work even where results are kept."""
+    pause_step: int = 0
 
 
 @dataclass(frozen=True, slots=True)

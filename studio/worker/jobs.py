@@ -172,7 +172,8 @@ class Jobs:
         report = RunReport(
             asked.run, self._outbox, self._now, self._printed, previews, self._pictorial, self._engine.value
         )
-        options = RunOptions(Path(asked.out) if asked.out else self._out, asked.workflow, self._device)
+        pause_at = (asked.pause_node, asked.pause_step) if asked.pause_node is not None else None
+        options = RunOptions(Path(asked.out) if asked.out else self._out, asked.workflow, self._device, pause_at)
         self._now.begin(asked.run)
         try:
             self._engine.run(graph, asked.wanted, options, report, asked.run)
