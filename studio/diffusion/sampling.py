@@ -22,6 +22,7 @@ from studio.diffusion.regions import Parts, parts_of
 from studio.diffusion.samplers import Sampler
 from studio.diffusion.samplers import sampler as find_sampler
 from studio.diffusion.step import DependingDenoiser, StepState
+from studio.diffusion.step_cache import FirstBlockCache
 from studio.graph.errors import ValueRefused
 
 LARGEST_EDGE = 4096
@@ -45,6 +46,11 @@ class Sampling:
     def levels(self) -> Sequence[float]:
         """The noise levels of the states from step 0 on; of a sampler that chooses its steps as it goes, only the ends are right."""
         return self.sigmas if self.sampler.levels is None else self.sampler.levels(self.sigmas)
+
+    @property
+    def resumable(self) -> bool:
+        """Whether a state holds all that the next step needs. False with a step cache: what that remembers is in no state."""
+        return not any(isinstance(one, FirstBlockCache) and one.remembers for one in self.model.adapters)
 
     def depends_at(self, step: int) -> bytes:
         """A digest of all that comes of a step besides x, sigma and the weights."""

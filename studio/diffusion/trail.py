@@ -97,7 +97,7 @@ def follow(sampling: Sampling, keys: StepKeys, steps: Steps, *, whole: bool = Fa
     """The steps after `sampling.begin`: those that are kept already, then those that are computed, which are kept from now on.
 
     The run goes on from the latest state that can be read. With `whole`, all states are kept in the end: it goes on from the first that is
-    missing. Closing the generator ends the run.
+    missing. One that is not `resumable` begins anew, unless it was over. Closing the generator ends the run.
     """
     sampler, sigmas, first = sampling.sampler, sampling.sigmas, sampling.begin.index
     reached, latest = _latest(sampling, keys, steps, whole=whole)
@@ -128,6 +128,8 @@ def _latest(sampling: Sampling, keys: StepKeys, steps: Steps, *, whole: bool) ->
     for at in reversed(here):
         state = steps.load(keys[at])
         if state is not None and state.index == sampling.begin.index + at:
+            if not sampling.resumable and not sampling.is_over(state):
+                return 0, None
             return at, state
     return 0, None
 
