@@ -49,10 +49,15 @@ def instruct(text_encoder: TextEncoder, text: str = TextArea()) -> TextEncoder:
 
 
 def from_conditioned(conditioned: Conditioned, family: str) -> Conditioning:
-    """As it travels on a wire: on the CPU, floating-point numbers as float32."""
+    """As it travels on a wire: on the CPU, floating-point numbers as float32. Raises `ValueRefused` where some are not finite."""
     parts = {"embeds": conditioned.embeds, "pooled": conditioned.pooled, "mask": conditioned.mask}
     named = {name: tensor for name, tensor in parts.items() if tensor is not None}
     named.update((f"extras.{name}", tensor) for name, tensor in conditioned.extras.items())
-    return Conditioning(
-        {name: (one.float() if one.is_floating_point() else one).cpu() for name, one in named.items()}, family
-    )
+    tensors = {name: (one.float() if one.is_floating_point() else one).cpu() for name, one in named.items()}
+    if not all(tensor.isfinite().all() for tensor in tensors.values()):
+        raise ValueRefused(
+            "What was read holds numbers that are not finite: the text encoder overflows in its number format, or its file is damaged.",
+            socket="text_encoder",
+            mend="Set the checkpoint's text_precision to float32; if that does not help, download the file again.",
+        )
+    return Conditioning(tensors, family)

@@ -12,10 +12,11 @@ import torch
 
 from studio.diffusion.device import Compact, Dtypes, Format, choose_dtypes, computed
 from studio.diffusion.model import Checkpoint, LoadedModel, LoadedTextEncoder, LoadedVAE
+from studio.diffusion.offload import LayerByLayer
 from studio.diffusion.weights.checkpoint import identify, load_checkpoint
 from studio.graph.errors import ModelUnreadable
 from studio.library import models
-from studio.sdk import VAE, Choice, Model, ModelPicker, Resident, TextEncoder, node, running
+from studio.sdk import VAE, Choice, Model, ModelPicker, Resident, TextEncoder, Toggle, node, running
 
 P = TypeVar("P")
 
@@ -55,6 +56,7 @@ def load(
     precision: Precision = "auto",
     text_precision: str = Choice(*TEXT_PRECISIONS, advanced=True),
     vae_precision: str = Choice(*VAE_PRECISIONS, advanced=True),
+    offload: bool = Toggle(False, advanced=True),
 ) -> LoadedCheckpoint:
     """Open a checkpoint of the library. Its parts are read when they are first needed, and are kept in memory while there is room.
 
@@ -65,6 +67,9 @@ def load(
             but loses nothing of files that are in float8 already.
         text_precision: The same for what reads prompts, where int8 saves most: the text encoders of large models are large too.
         vae_precision: The same for the VAE. Some VAEs make black pictures in float16; float32 never does.
+        offload: Keep the network in the computer's memory, and bring it to the GPU layer by layer while it computes: networks larger
+            than the GPU run, every step some times slower. The pictures are the same. Whole parts move out of each other's way without
+            it; on the CPU it changes nothing.
 
     Returns:
         model: The denoising network.
@@ -72,7 +77,7 @@ def load(
         vae: What turns latents into pictures, and pictures into latents.
     """
     path = models.resolve(model, "checkpoint")
-    return _opened(path, (), model, dtypes_of(precision, text_precision, vae_precision))
+    return _opened(path, (), model, dtypes_of(precision, text_precision, vae_precision), offload)
 
 
 @node(
@@ -90,6 +95,7 @@ def load_parts(
     precision: Precision = "auto",
     text_precision: str = Choice(*TEXT_PRECISIONS, advanced=True),
     vae_precision: str = Choice(*VAE_PRECISIONS, advanced=True),
+    offload: bool = Toggle(False, advanced=True),
 ) -> LoadedCheckpoint:
     """Put a model together from several files: the network, often as GGUF, and its text encoders and VAE.
 
@@ -105,6 +111,7 @@ def load_parts(
         precision: Number format of the network's weights, as in Load checkpoint. The blocks of a GGUF stay as they are.
         text_precision: The same for what reads prompts, where int8 saves most.
         vae_precision: The same for the VAE. Some VAEs make black pictures in float16; float32 never does.
+        offload: Keep the network in the computer's memory, as in Load checkpoint.
 
     Returns:
         model: The denoising network.
@@ -113,7 +120,7 @@ def load_parts(
     """
     path = models.resolve(model, "checkpoint")
     files = _files(text_encoder, text_encoder_2, text_encoder_3, vae)
-    return _opened(path, files, model, dtypes_of(precision, text_precision, vae_precision))
+    return _opened(path, files, model, dtypes_of(precision, text_precision, vae_precision), offload)
 
 
 def dtypes_of(network: str, text_encoder: str, vae: str) -> Dtypes:
@@ -127,16 +134,16 @@ def dtypes_of(network: str, text_encoder: str, vae: str) -> Dtypes:
     return Dtypes(of(network, whole.network), of(text_encoder, whole.text_encoder), of(vae, whole.vae))
 
 
-def _opened(path: Path, others: Sequence[Path], title: str, dtypes: Dtypes) -> LoadedCheckpoint:
+def _opened(path: Path, others: Sequence[Path], title: str, dtypes: Dtypes, offload: bool) -> LoadedCheckpoint:
     family = identify(path).detected.family
-    parts = _parts(path, others, title, dtypes)
+    parts = _parts(path, others, title, dtypes, offload)
     return LoadedCheckpoint(Model(parts.model, family), TextEncoder(parts.text_encoder, family), VAE(parts.vae, family))
 
 
 class CheckpointParts:
     """The residents of one checkpoint. Whichever is needed first reads the file, and offers the other parts to the others."""
 
-    def __init__(self, path: Path, others: Sequence[Path], key: str, title: str, dtypes: Dtypes) -> None:
+    def __init__(self, path: Path, others: Sequence[Path], key: str, title: str, dtypes: Dtypes, offload: bool) -> None:
         self._path = path
         self._others = others
         self._dtypes = dtypes
@@ -145,6 +152,7 @@ class CheckpointParts:
             f"{title}: model",
             self._loader("model", lambda whole: whole.model),
             lambda held: held.modules,
+            LayerByLayer() if offload else None,
         )
         self.text_encoder: Resident[LoadedTextEncoder] = Resident(
             f"{key}/text_encoder",
@@ -182,12 +190,12 @@ _open: WeakValueDictionary[str, CheckpointParts] = WeakValueDictionary()
 _opening = Lock()
 
 
-def _parts(path: Path, others: Sequence[Path], title: str, dtypes: Dtypes) -> CheckpointParts:
+def _parts(path: Path, others: Sequence[Path], title: str, dtypes: Dtypes, offload: bool) -> CheckpointParts:
     """One and the same for the same content in the same number formats, as long as somebody holds one of its residents."""
     content = "+".join(models.content_hash(file) for file in (path, *others))
-    key = f"{content}/{dtypes.network}/{dtypes.text_encoder}/{dtypes.vae}"
+    key = f"{content}/{dtypes.network}/{dtypes.text_encoder}/{dtypes.vae}{'/offload' if offload else ''}"
     with _opening:
         parts = _open.get(key)
         if parts is None:
-            parts = _open[key] = CheckpointParts(path, others, key, title, dtypes)
+            parts = _open[key] = CheckpointParts(path, others, key, title, dtypes, offload)
         return parts

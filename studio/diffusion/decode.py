@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 import torch
 from torch import Tensor
@@ -22,7 +23,8 @@ def decode(vae: LoadedVAE, latent: Tensor, *, tile: int | None = None) -> Tensor
     """Scaled latent (batch, channels, h, w) -> picture (batch, H, W, 3) float32 in [0, 1], on the VAE's device.
 
     One item at a time, so that a batch needs the memory of one picture. With `tile` (pixels along an edge), each is decoded in overlapping,
-    blended tiles: much less memory, slightly other pixels. Raises ValueRefused for a latent of another format.
+    blended tiles: much less memory, slightly other pixels. Raises ValueRefused for a latent of another format, and for a result that is
+    not finite.
     """
     if latent.ndim != 4 or latent.shape[1] != vae.latents.channels or 0 in latent.shape:
         raise ValueRefused(
@@ -34,7 +36,11 @@ def decode(vae: LoadedVAE, latent: Tensor, *, tile: int | None = None) -> Tensor
     scaled = latent.to(device_of(network), torch.float32)
     with _tiled(network, tile):
         pictures = [vae.family.to_pixels(vae, item[None]) for item in scaled.unbind()]
-    return (torch.cat(pictures).float() / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1).contiguous()
+    # In place: a large picture is there once more for every operation that is not.
+    pixels = torch.cat(pictures).float().div_(2).add_(0.5).clamp_(0, 1)
+    if not pixels.isfinite().all():
+        _not_finite("picture", "latent", scaled)
+    return pixels.permute(0, 2, 3, 1).contiguous()
 
 
 @torch.no_grad()
@@ -56,25 +62,57 @@ def encode(
     network = vae.network
     pixels = picture[:, :height, :width].permute(0, 3, 1, 2).to(device_of(network), torch.float32).contiguous() * 2 - 1
     with _tiled(network, tile):
-        return torch.cat(
+        latent = torch.cat(
             [vae.family.to_latent(vae, item[None], generator) for item in pixels.to(dtype_of(network)).unbind()]
         )
+    if not latent.isfinite().all():
+        _not_finite("latent", "image", pixels)
+    return latent
+
+
+def _not_finite(made: str, socket: str, given: Tensor) -> NoReturn:
+    """Raises ValueRefused for a result with holes in it, which would be black, or nothing, without a word."""
+    if not given.isfinite().all():
+        raise ValueRefused(f"The {socket} holds numbers that are not finite.", socket=socket)
+    raise ValueRefused(
+        f"The {made} holds numbers that are not finite: the VAE overflows in its number format, or its file is damaged.",
+        socket="vae",
+        mend="Set the checkpoint's vae_precision to float32; if that does not help, download the file again.",
+    )
+
+
+_OVERLAP = 0.25
+"""Of a tile with the next, for VAEs that are told so in pixels."""
 
 
 @contextmanager
 def _tiled(network: Foreign, tile: int | None) -> Iterator[None]:
     """The VAE with tiling of that size switched on, and as it was afterwards. A VAE that cannot tile works whole."""
-    names = ("use_tiling", "tile_sample_min_size", "tile_latent_min_size", "tile_overlap_factor")
-    if tile is None or not all(hasattr(network, name) for name in names):
-        yield
-        return
-    before = {name: getattr(network, name) for name in names}
-    factor = before["tile_sample_min_size"] // before["tile_latent_min_size"]
-    network.tile_latent_min_size = max(tile // factor, 8)
-    network.tile_sample_min_size = network.tile_latent_min_size * factor
-    network.use_tiling = True
+    settings = {} if tile is None else _tiles_of(network, tile)
+    before = {name: getattr(network, name) for name in settings}
+    for name, value in settings.items():
+        setattr(network, name, value)
     try:
         yield
     finally:
         for name, value in before.items():
             setattr(network, name, value)
+
+
+def _tiles_of(network: Foreign, tile: int) -> dict[str, int | bool]:
+    """The settings of a VAE of diffusers for tiles of about that size; none where it has no tiles."""
+    if hasattr(network, "tile_overlap_factor"):
+        factor = network.tile_sample_min_size // network.tile_latent_min_size
+        edge = max(tile // factor, 8)
+        return {"use_tiling": True, "tile_latent_min_size": edge, "tile_sample_min_size": edge * factor}
+    if not hasattr(network, "tile_sample_stride_height"):
+        return {}
+    factor = network.spatial_compression_ratio
+    edge = max(tile // factor, 8)
+    stride = edge - max(int(edge * _OVERLAP), 1)
+    sizes: dict[str, int | bool] = {"use_tiling": True}
+    for side in ("height", "width"):
+        sizes[f"tile_sample_min_{side}"], sizes[f"tile_sample_stride_{side}"] = edge * factor, stride * factor
+        if hasattr(network, f"tile_latent_min_{side}"):
+            sizes[f"tile_latent_min_{side}"] = edge
+    return sizes

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
+from weakref import WeakKeyDictionary
 
 import psutil
 import torch
@@ -129,9 +130,20 @@ def computed(format: Format) -> torch.dtype:
     return format.compute if isinstance(format, Compact) else format
 
 
+_computing: WeakKeyDictionary[nn.Module, torch.device] = WeakKeyDictionary()
+
+
+def computes_on(module: nn.Module, device: torch.device | None) -> bool:
+    """State where a module computes whose weights lie elsewhere; None: where they lie. True where something else was stated before."""
+    before = _computing.pop(module, None)
+    if device is not None:
+        _computing[module] = device
+    return before is not None
+
+
 def device_of(module: nn.Module) -> torch.device:
-    """Where the module's first parameter lies."""
-    return next(module.parameters()).device
+    """Where the module computes: where its first parameter lies, unless `computes_on` says otherwise."""
+    return _computing.get(module) or next(module.parameters()).device
 
 
 def dtype_of(module: nn.Module) -> torch.dtype:

@@ -81,14 +81,14 @@ class Residency:
 
     def held(self, device: str) -> int:
         """Bytes of weights on a device."""
-        return sum(one.bytes or 0 for one in self._on(device))
+        return sum(one.bytes_on(device) or 0 for one in self._on(device))
 
     def _bring(self, resident: Resident[M], device: str) -> M:
         if resident.device == device:
             return resident.to(device)
         if not resident.device:
             self._load(resident)
-        size = resident.bytes or 0
+        size = resident.bytes_on(device) or 0
         if device != HOST:
             self.make_room(device, size + self._reserve)
         try:

@@ -24,24 +24,41 @@ class Module(Protocol):
     def buffers(self) -> Iterable[Any]: ...
 
 
+class Placing(Protocol):
+    """Another way to bring modules to a device than to move them there."""
+
+    def bring(self, modules: Iterable[Any], device: str) -> None:
+        """Make modules compute on a device, wherever they did before."""
+
+    def bytes_on_device(self, modules: Iterable[Any]) -> int:
+        """What they take of a device's memory, other than the computer's own."""
+
+
 class Resident(Generic[M]):
     """Weights that can be brought in, moved and dropped.
 
     `key` is a digest of their content and of how they are loaded: two residents with one key are the same weights. `title` is for
-    people. `modules` lists the torch modules of what the loader returned; by default that is a module itself. Thread-safe. Nothing is
-    loaded before the first `load` or `to`.
+    people. `modules` lists the torch modules of what the loader returned; by default that is a module itself. `placing`: how they come
+    to a device, where that is not by moving. Thread-safe. Nothing is loaded before the first `load` or `to`.
     """
 
     def __init__(
-        self, key: str, title: str, loader: Callable[[], M], modules: Callable[[M], Iterable[Module]] | None = None
+        self,
+        key: str,
+        title: str,
+        loader: Callable[[], M],
+        modules: Callable[[M], Iterable[Module]] | None = None,
+        placing: Placing | None = None,
     ) -> None:
         self.key = key
         self.title = title
         self._loader = loader
         self._modules = modules
+        self._placing = placing
         self._held: M | None = None
         self._device = ""
         self._bytes: int | None = None
+        self._bytes_on_device: int | None = None
         self._lock = threading.RLock()
 
     def load(self) -> M:
@@ -63,6 +80,8 @@ class Resident(Generic[M]):
             self._held = held
             self._device = "cpu"
             self._bytes = module_bytes(self._listed(held))
+            placing = self._placing
+            self._bytes_on_device = placing.bytes_on_device(self._listed(held)) if placing is not None else self._bytes
             return True
         finally:
             self._lock.release()
@@ -73,8 +92,11 @@ class Resident(Generic[M]):
             held = self.load()
             if device != self._device:
                 self._device = ""
-                for module in self._listed(held):
-                    module.to(device)
+                if self._placing is not None:
+                    self._placing.bring(self._listed(held), device)
+                else:
+                    for module in self._listed(held):
+                        module.to(device)
                 self._device = device
             return held
 
@@ -98,6 +120,10 @@ class Resident(Generic[M]):
     def bytes(self) -> int | None:
         """Measured size of the weights, which is remembered after a drop; None before the first load."""
         return self._bytes
+
+    def bytes_on(self, device: str) -> int | None:
+        """Measured size of what the weights take on a device; `bytes`, unless they are placed in a way of their own."""
+        return self._bytes if device == "cpu" else self._bytes_on_device
 
     def _listed(self, held: M) -> Iterable[Any]:
         return (held,) if self._modules is None else self._modules(held)

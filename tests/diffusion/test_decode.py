@@ -80,6 +80,52 @@ def test_tiles_differ_little_and_leave_the_vae_as_it_was(vae: LoadedVAE) -> None
     assert encode(vae, picture, tile=64).shape == encode(vae, picture).shape
 
 
+def largest(vae: LoadedVAE, run: Foreign) -> int:
+    """Numbers in the largest output of any layer while something runs."""
+    found: list[int] = []
+    hooks = [
+        layer.register_forward_hook(lambda _, __, output: found.append(output.numel()))
+        for layer in vae.network.modules()
+        if isinstance(layer, (torch.nn.Conv2d, torch.nn.Conv3d))
+    ]
+    run()
+    for hook in hooks:
+        hook.remove()
+    return max(found)
+
+
+@pytest.mark.parametrize("kind", ["kl", "qwen", "dc"])
+def test_in_tiles_a_large_picture_takes_the_memory_of_a_tile(vae: LoadedVAE, kind: str) -> None:
+    if kind == "qwen":
+        from tests.diffusion.test_qwen_image import FAMILY_VAE as made
+    elif kind == "dc":
+        from tests.diffusion.test_sana import FAMILY_VAE as made
+    small, large = (torch.rand(1, edge, edge, 3) for edge in (64, 160))
+    whole = [largest(vae, lambda one=one: decode(vae, encode(vae, one))) for one in (small, large)]
+    tiled = [largest(vae, lambda one=one: decode(vae, encode(vae, one, tile=32), tile=32)) for one in (small, large)]
+    assert whole[1] > 4 * whole[0]
+    assert tiled[1] == tiled[0] < whole[0]
+
+
+@pytest.mark.parametrize("damaged", ["vae", "latent"])
+def test_a_picture_with_holes_is_refused_and_says_why(vae: LoadedVAE, damaged: str) -> None:
+    network: Foreign = tiny.vae()
+    given = latent()
+    if damaged == "vae":
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.mul_(torch.nan)
+    else:
+        given[0, 0, 0, 0] = torch.nan
+    broken = replace(vae, network=network)
+    with pytest.raises(ValueRefused, match="not finite") as caught:
+        decode(broken, given)
+    assert caught.value.socket == damaged
+    if damaged == "vae":
+        with pytest.raises(ValueRefused, match="float32"):
+            encode(broken, torch.rand(1, 16, 16, 3))
+
+
 @pytest.mark.parametrize("shape", [(1, 5, 8, 8), (4, 8, 8), (1, 4, 0, 8), (1, 4, 2, 8, 8)])
 def test_a_latent_of_another_format_is_refused(vae: LoadedVAE, shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueRefused) as caught:

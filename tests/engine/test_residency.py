@@ -171,6 +171,27 @@ def test_weights_that_nothing_refers_to_are_forgotten(card: Card) -> None:
     assert here.held(GPU) == 0
 
 
+class Piecemeal:
+    """Ten bytes of a device, whatever the size."""
+
+    def bring(self, modules: Iterable[object], device: str) -> None:
+        pass
+
+    def bytes_on_device(self, modules: Iterable[object]) -> int:
+        return 10
+
+
+def test_weights_that_come_piece_by_piece_take_the_room_of_the_pieces(card: Card) -> None:
+    here = Residency(card, {GPU: 50}, reserve=0)
+    small = weights(card, "a", 40)
+    here.use(small, GPU)
+    here.unpin(["a"])
+    large = Resident("b", "b", lambda: Weights(card, 200), placing=Piecemeal())
+    here.use(large, GPU)
+    assert (small.device, large.device) == (GPU, GPU), "nothing had to go"
+    assert here.held(GPU) == 50
+
+
 # In a run
 
 
