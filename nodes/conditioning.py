@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from studio.diffusion.model import Conditioned
-from studio.sdk import Conditioning, Prompt, Slider, TextArea, TextEncoder, node, running
+from studio.sdk import Conditioning, Prompt, Slider, TextArea, TextEncoder, ValueRefused, node, running
 
 INSTRUCTION: Final = "instruction"
 """Option of a `TextEncoder`: what a language model is told before the prompt."""

@@ -8,10 +8,12 @@ import pytest
 import torch
 
 from studio.diffusion.decode import decode, encode
+from studio.diffusion.families.qwen_image import _latents as qwen_latents
+from studio.diffusion.family import families
 from studio.diffusion.foreign import Foreign
-from studio.diffusion.model import Checkpoint, LoadedVAE
+from studio.diffusion.model import Checkpoint, LatentFormat, LoadedVAE
 from studio.graph.errors import ValueRefused
-from tests.diffusion import tiny
+from tests.diffusion import test_qwen_image, test_sana, tiny
 from tests.diffusion.analytic import distance
 
 
@@ -97,9 +99,10 @@ def largest(vae: LoadedVAE, run: Foreign) -> int:
 @pytest.mark.parametrize("kind", ["kl", "qwen", "dc"])
 def test_in_tiles_a_large_picture_takes_the_memory_of_a_tile(vae: LoadedVAE, kind: str) -> None:
     if kind == "qwen":
-        from tests.diffusion.test_qwen_image import FAMILY_VAE as made
+        made: Foreign = test_qwen_image.pipeline().vae
+        vae = LoadedVAE(families()["qwen_image"], made, qwen_latents(made.config))
     elif kind == "dc":
-        from tests.diffusion.test_sana import FAMILY_VAE as made
+        vae = LoadedVAE(families()["sana"], test_sana.dc_ae(), LatentFormat(4, 2))
     small, large = (torch.rand(1, edge, edge, 3) for edge in (64, 160))
     whole = [largest(vae, lambda one=one: decode(vae, encode(vae, one))) for one in (small, large)]
     tiled = [largest(vae, lambda one=one: decode(vae, encode(vae, one, tile=32), tile=32)) for one in (small, large)]
