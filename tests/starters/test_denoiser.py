@@ -1,5 +1,6 @@
 import torch
 from train import text, unet
+from train.attributes import labels
 from train.noise import Noise, ddim
 
 
@@ -30,7 +31,7 @@ def test_denoising_depends_on_the_words() -> None:
 
 
 def test_labels_tell_said_from_left_open() -> None:
-    found = text.labels([{"colour": "red"}, {}], "colour")
+    found = labels([{"colour": "red"}, {}], text.ATTRIBUTES, "colour")
     assert found.tolist() == [text.ATTRIBUTES["colour"].index("red"), len(text.ATTRIBUTES["colour"])]
 
 

@@ -27,8 +27,7 @@ from train import (
 )
 from train.loop import SHIPPED, Place, Stopped, spread
 from train.styles import STYLES
-
-PICTURES_ENCODED = latents.COUNT
+from train.words import load_tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,8 @@ def _vae(minutes: float, resume: bool, place: Place) -> None:
 
 def _latents(minutes: float, resume: bool, place: Place) -> None:
     if not (resume and (place.folder / "latents.pt").exists()):
-        latents.encode(latents.load_trained_vae(place.folder), PICTURES_ENCODED, place)
+        tokenizer = load_tokenizer(place.folder / "tokenizer")
+        latents.encode(latents.load_trained_vae(place.folder), tokenizer, latents.COUNT, place)
 
 
 def _collect(minutes: float, resume: bool, place: Place) -> None:
@@ -59,6 +59,9 @@ def _collect(minutes: float, resume: bool, place: Place) -> None:
 
 def _export_picture(minutes: float, resume: bool, place: Place) -> None:
     export.export_picture(place.folder, place.folder.parents[1] / place.folder.name)
+
+
+ENCODE = {"latents": Stage(0, latents.encode_base), "collect": Stage(0, latents.collect_base, spreads=False)}
 
 
 def _whole(work: Callable[[float, bool, Place], None]) -> dict[str, Stage]:
@@ -76,8 +79,8 @@ STARTERS: Mapping[str, Mapping[str, Stage]] = {
     },
     **{f"controlnet-{kind}": _whole(functools.partial(controlnet.train, kind)) for kind in ("canny", "depth")},
     **{f"lora-{style}": _whole(functools.partial(lora.train, style)) for style in STYLES},
-    "lcm": _whole(lcm.train),
-    "flow": _whole(flow.train),
+    "lcm": {**ENCODE, **_whole(lcm.train)},
+    "flow": {**ENCODE, **_whole(flow.train)},
     "sound": {
         "text": Stage(0.03, sound_text.train, spreads=False),
         "vae": Stage(0.22, sound.train_vae),

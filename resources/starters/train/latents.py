@@ -1,18 +1,21 @@
 """The pictures that the denoisers learn from, encoded once."""
 
+import hashlib
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
+from transformers import CLIPTokenizer
 
 from train import vae as autoencoder
+from train.base import load_base
 from train.loop import Place, autocast, write_checkpoint
 from train.pictures import draw_to_learn, to_tensor
-from train.words import load_tokenizer, token_ids
+from train.words import token_ids
 
 COUNT = 48_000
 CHUNK = 32
@@ -31,10 +34,9 @@ class Latents:
         return self.latents[rows].float().to(device), self.ids[rows].long().to(device)
 
 
-def encode(vae: AutoencoderKL, count: int, place: Place) -> None:
+def encode(vae: AutoencoderKL, tokenizer: CLIPTokenizer, count: int, place: Place) -> None:
     """Draw this process's share of `count` pictures, encode them, and write them beside the checkpoints."""
     rng = random.Random(f"latents {place.rank}")
-    tokenizer = load_tokenizer(place.folder / "tokenizer")
     vae = vae.to(place.device).eval()
     latents, ids = [], []
     for _ in range(-(-count // place.world // CHUNK)):
@@ -47,20 +49,48 @@ def encode(vae: AutoencoderKL, count: int, place: Place) -> None:
     write_checkpoint(place.folder / f"latents-{place.rank}.pt", state)
 
 
-def collect(folder: Path) -> None:
-    """Join the shares, whiten them, and write the whitened autoencoder as `<folder>/vae`."""
+def gather(folder: Path) -> Latents:
+    """The shares of all processes together; their files are removed."""
     files = sorted(folder.glob("latents-*.pt"))
     parts = [torch.load(file, weights_only=True) for file in files]
-    latents = torch.cat([p["latents"] for p in parts])
-    some = latents[::4].float()
+    for file in files:
+        file.unlink()
+    return Latents(torch.cat([p["latents"] for p in parts]), torch.cat([p["ids"] for p in parts]))
+
+
+def collect(folder: Path) -> None:
+    """Join the shares, whiten them, and write the whitened autoencoder as `<folder>/vae`."""
+    raw = gather(folder)
+    some = raw.latents[::4].float()
     mean, std = some.mean((0, 2, 3)), some.std((0, 2, 3))
     vae = load_trained_vae(folder)
     autoencoder.whiten(vae, mean, std)
     vae.save_pretrained(folder / "vae")
-    whitened = ((latents.float() - mean[:, None, None]) / std[:, None, None]).half()
-    write_checkpoint(folder / "latents.pt", {"latents": whitened, "ids": torch.cat([p["ids"] for p in parts])})
-    for file in files:
-        file.unlink()
+    whitened = ((raw.latents.float() - mean[:, None, None]) / std[:, None, None]).half()
+    write_checkpoint(folder / "latents.pt", {"latents": whitened, "ids": raw.ids})
+
+
+def of_base(place: Place) -> Path:
+    """Where the latents of the finished picture starter `place.base` are kept, for every model that learns on them."""
+    weights = (place.base / "vae" / "diffusion_pytorch_model.safetensors").read_bytes()
+    return place.folder.parent / f"latents-{hashlib.sha256(weights).hexdigest()[:12]}"
+
+
+def encode_base(minutes: float, resume: bool, place: Place) -> None:
+    """As `encode`, by the base's autoencoder, which is whitened; nothing where that was done before."""
+    folder = of_base(place)
+    if not (folder / "latents.pt").exists():
+        folder.mkdir(exist_ok=True)
+        parts = load_base(place.base, place.device)
+        encode(parts.vae, parts.tokenizer, COUNT, replace(place, folder=folder))
+
+
+def collect_base(minutes: float, resume: bool, place: Place) -> None:
+    """Join the shares of `encode_base`."""
+    folder = of_base(place)
+    if not (folder / "latents.pt").exists():
+        joined = gather(folder)
+        write_checkpoint(folder / "latents.pt", {"latents": joined.latents, "ids": joined.ids})
 
 
 def load_trained_vae(folder: Path) -> AutoencoderKL:

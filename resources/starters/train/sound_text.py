@@ -1,6 +1,5 @@
 """The sound starter's text side: a RoBERTa tokenizer, and the text half of CLAP, trained on captions alone and frozen."""
 
-import json
 import random
 import re
 from collections import Counter
@@ -11,9 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import ClapTextConfig, ClapTextModelWithProjection, RobertaTokenizer
 
+from train.attributes import attribute_heads, labels
 from train.loop import Place, Task, fit
 from train.sounds import CHORDS, CLASSES, DRUMS, LOUDNESS, NOTE_NAMES, NOTES, Sound, synthesise
-from train.words import byte_symbols, learn_merges
+from train.words import byte_symbols, learn_merges, write_files
 
 LENGTH = 32
 WIDTH = 128
@@ -33,22 +33,16 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
 
 def write_tokenizer(folder: Path) -> None:
     """Write vocab.json, merges.txt and the configuration that RobertaTokenizer.from_pretrained reads."""
-    folder.mkdir(parents=True, exist_ok=True)
     rng = random.Random(0)
     words: Counter[str] = Counter()
     for _ in range(3000):
         words.update(re.findall(r"[a-z]+", synthesise(rng).caption))
     merges = learn_merges(words, {word: ["Ġ", *word] for word in words})
     entries = [*SPECIAL, *byte_symbols(), *("".join(m) for m in merges), "<mask>"]
-    vocabulary = {entry: i for i, entry in enumerate(dict.fromkeys(entries))}
     special = {"bos_token": "<s>", "pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>", "cls_token": "<s>"}
     special |= {"sep_token": "</s>", "mask_token": "<mask>"}
-    config = {**special, "tokenizer_class": "RobertaTokenizer", "model_max_length": LENGTH, "add_prefix_space": True}
-    lines = ["#version: 0.2", *(" ".join(m) for m in merges), ""]
-    (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
-    (folder / "merges.txt").write_text("\n".join(lines), encoding="utf-8")
-    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
-    (folder / "special_tokens_map.json").write_text(json.dumps(special, indent=2), encoding="utf-8")
+    settings = {"tokenizer_class": "RobertaTokenizer", "model_max_length": LENGTH, "add_prefix_space": True}
+    write_files(folder, entries, merges, special, settings)
 
 
 def load_tokenizer(folder: Path) -> RobertaTokenizer:
@@ -85,7 +79,7 @@ class Reader(nn.Module):
     def __init__(self, vocabulary: int) -> None:
         super().__init__()
         self.encoder = build(vocabulary)
-        self.heads = nn.ModuleDict({name: nn.Linear(EMBEDDING, len(values) + 1) for name, values in ATTRIBUTES.items()})
+        self.heads = attribute_heads(EMBEDDING, ATTRIBUTES)
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         return embed(self.encoder, ids, mask)
@@ -100,11 +94,6 @@ def tokens(tokenizer: RobertaTokenizer, captions: list[str]) -> tuple[Tensor, Te
     """(n, 32) ids and mask."""
     made = tokenizer(captions, padding="max_length", truncation=True, max_length=LENGTH, return_tensors="pt")
     return made.input_ids, made.attention_mask
-
-
-def labels(attributes: list[dict[str, str]], name: str) -> Tensor:
-    values = ATTRIBUTES[name]
-    return torch.tensor([values.index(a[name]) if name in a else len(values) for a in attributes])
 
 
 def train(minutes: float, resume: bool, place: Place) -> None:
@@ -124,7 +113,7 @@ def train(minutes: float, resume: bool, place: Place) -> None:
         read_out = read(reader, some)
         total = torch.zeros((), device=place.device)
         for name, head in reader.heads.items():
-            total = total + functional.cross_entropy(head(read_out), labels(said, name).to(place.device))
+            total = total + functional.cross_entropy(head(read_out), labels(said, ATTRIBUTES, name).to(place.device))
         return total
 
     @torch.no_grad()
@@ -134,7 +123,7 @@ def train(minutes: float, resume: bool, place: Place) -> None:
         right = [
             bool(got == wanted)
             for name, head in model.heads.items()
-            for got, wanted, a in zip(head(read_out).argmax(1).cpu(), labels(said, name), said, strict=True)
+            for got, wanted, a in zip(head(read_out).argmax(1).cpu(), labels(said, ATTRIBUTES, name), said, strict=True)
             if name in a
         ]
         return {"attributes": sum(right) / len(right)}

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from train.attributes import attribute_heads, labels
 from train.loop import Place, Task, fit
 from train.pictures import draw
 from train.scenes import DRAWN, GROUNDS, SKIES
@@ -64,18 +65,12 @@ class Reader(nn.Module):
     def __init__(self, vocabulary: int) -> None:
         super().__init__()
         self.encoder = build(vocabulary)
-        self.heads = nn.ModuleDict({name: nn.Linear(WIDTH, len(values) + 1) for name, values in ATTRIBUTES.items()})
+        self.heads = attribute_heads(WIDTH, ATTRIBUTES)
         self.own = nn.Linear(WIDTH, vocabulary)
 
     def forward(self, ids: Tensor) -> Tensor:
         """(n, length) ids to (n, length, WIDTH) states."""
         return self.encoder(ids)[0]
-
-
-def labels(attributes: list[dict[str, str]], name: str) -> Tensor:
-    """Index of each caption's value; what a caption leaves open has an index of its own, the last."""
-    values = ATTRIBUTES[name]
-    return torch.tensor([values.index(a[name]) if name in a else len(values) for a in attributes])
 
 
 def captions(rng: random.Random, count: int) -> tuple[list[str], list[dict[str, str]]]:
@@ -96,7 +91,7 @@ def loss_of(reader: Reader, tokenizer: CLIPTokenizer, step: int, device: torch.d
     padding = torch.maximum(end, torch.tensor([rng.randrange(length) for _ in range(BATCH)], device=device))
     total = torch.zeros((), device=device)
     for name, head in reader.heads.items():
-        wanted = labels(attributes, name).to(device)
+        wanted = labels(attributes, ATTRIBUTES, name).to(device)
         for place in (end, padding):
             total = total + functional.cross_entropy(head(states[rows, place]), wanted)
     words = ids != end_id
@@ -114,7 +109,7 @@ def accuracy(reader: nn.Module, tokenizer: CLIPTokenizer, device: torch.device, 
     colours: list[bool] = []
     for name, head in reader.heads.items():
         guess = head(states).argmax(1).cpu()
-        for got, wanted, a in zip(guess, labels(attributes, name), attributes, strict=True):
+        for got, wanted, a in zip(guess, labels(attributes, ATTRIBUTES, name), attributes, strict=True):
             if name in a:
                 right.append(bool(got == wanted))
                 if a["kind"] == "two" and name in ("colour", "other_colour"):

@@ -5,6 +5,7 @@ import json
 import random
 import re
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from torch import Tensor
@@ -65,25 +66,35 @@ def learn_merges(words: Counter[str], pieces: dict[str, list[str]]) -> list[tupl
 
 def write_tokenizer(folder: Path) -> None:
     """Write vocab.json, merges.txt and the configuration that CLIPTokenizer.from_pretrained reads."""
-    folder.mkdir(parents=True, exist_ok=True)
     words = caption_words()
     merges = learn_merges(words, {word: [*word[:-1], word[-1] + "</w>"] for word in words})
     symbols = byte_symbols()
     entries = [*symbols, *(s + "</w>" for s in symbols), *("".join(m) for m in merges), START, END]
-    vocabulary = {entry: i for i, entry in enumerate(dict.fromkeys(entries))}
     special = {"bos_token": START, "eos_token": END, "unk_token": END, "pad_token": END}
-    config = {
-        **special,
+    settings = {
         "tokenizer_class": "CLIPTokenizer",
         "model_max_length": LENGTH,
         "add_prefix_space": False,
         "errors": "replace",
         "do_lower_case": True,
     }
+    write_files(folder, entries, merges, special, settings)
+
+
+def write_files(
+    folder: Path,
+    entries: Iterable[str],
+    merges: list[tuple[str, str]],
+    special: Mapping[str, str],
+    settings: Mapping[str, object],
+) -> None:
+    """Write a byte pair encoding as transformers reads it: vocab.json, merges.txt and the configuration."""
+    folder.mkdir(parents=True, exist_ok=True)
+    vocabulary = {entry: i for i, entry in enumerate(dict.fromkeys(entries))}
     lines = ["#version: 0.2", *(" ".join(m) for m in merges), ""]
     (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
     (folder / "merges.txt").write_text("\n".join(lines), encoding="utf-8")
-    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text(json.dumps({**special, **settings}, indent=2), encoding="utf-8")
     (folder / "special_tokens_map.json").write_text(json.dumps(special, indent=2), encoding="utf-8")
 
 
