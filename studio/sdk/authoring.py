@@ -47,6 +47,7 @@ from studio.sdk.values import (
     TextEncoder,
     Trail,
     TrailPart,
+    Upscaler,
     Video,
     Vocoder,
 )
@@ -55,7 +56,6 @@ __all__ = [
     "VAE", "Array", "Audio", "Cancelled", "Choice", "Color", "ColorPicker", "Conditioning", "Context", "ControlNet", "Curve",
     "CurveEditor", "DeclarationError", "FilePath", "Folder", "Image", "Latent", "Lazy", "Mask", "Mel", "Mesh", "Migration", "Model",
     "ModelPicker", "NodeError", "Noise", "Number", "OpenFile", "Packed", "Pipeline", "Prompt", "Resident", "SaveFile", "Schedule", "Seed",
-    "Slider", "TextArea", "TextEncoder", "TextLine", "Toggle", "Trail", "TrailPart", "ValueRefused", "Video", "Vocoder",
-    "When", "node", "running",
-    "value_type",
+    "Slider", "TextArea", "TextEncoder", "TextLine", "Toggle", "Trail", "TrailPart", "Upscaler", "ValueRefused", "Video",
+    "Vocoder", "When", "node", "running", "value_type",
 ]  # fmt: skip

@@ -38,6 +38,7 @@ _SHAPES: Final[Mapping[str, Shape]] = {
     "VAE": Shape.SQUARE,
     "Pipeline": Shape.SQUARE,
     "ControlNet": Shape.SQUARE,
+    "Upscaler": Shape.SQUARE,
     "Vocoder": Shape.SQUARE,
     "Conditioning": Shape.HEXAGON,
     "Latent": Shape.DIAMOND,
@@ -54,6 +55,7 @@ _SHAPES: Final[Mapping[str, Shape]] = {
 }
 _ALIKE: Final[Mapping[str, str]] = {
     "Pipeline": "Model",
+    "Upscaler": "ControlNet",
     "Int": "Number",
     "Float": "Number",
     "Bool": "Number",

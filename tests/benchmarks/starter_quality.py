@@ -135,14 +135,20 @@ def picture(folder: Path, count: int, seed: int) -> Figures:
 
 
 def lcm(folder: Path, count: int, seed: int) -> Figures:
-    """Four steps without guidance, with the LoRA that consistency distillation made."""
+    """Four steps without guidance, with the LoRA that consistency distillation made; two figures without it beside."""
     from diffusers import LCMScheduler
 
     pipeline = load(folder / "picture")
     pipeline.scheduler = LCMScheduler.from_config(pipeline.scheduler.config)
-    pipeline.load_lora_weights(folder / "lcm", weight_name="lcm.safetensors")
     few = {"num_inference_steps": 4, "guidance_scale": 1.0}
-    return shares(asked(count, seed), lambda captions: pictures(pipeline, captions, seed, **few))
+    prompts = asked(count, seed)
+
+    def four_steps(captions: list[str]) -> Pixels:
+        return pictures(pipeline, captions, seed, **few)
+
+    without = shares({kind: prompts[kind] for kind in ("one", "two")}, four_steps)
+    pipeline.load_lora_weights(folder / "lcm", weight_name="lcm.safetensors")
+    return shares(prompts, four_steps) | {f"{k}_without": without[k] for k in ("shape", "two_objects")}
 
 
 def lora(folder: Path, count: int, seed: int) -> Figures:
@@ -222,11 +228,11 @@ def upscaler(folder: Path, count: int, seed: int) -> Figures:
     from spandrel import ModelLoader
     from torch.nn.functional import interpolate
     from train.base import load_base
-    from train.upscale import batch, psnr
+    from train.upscale import pairs, psnr
 
     model = ModelLoader().load_from_file(folder / "upscaler" / "model.safetensors").model.float()
     vae = load_base(folder / "picture", torch.device("cpu")).vae
-    small, large = batch(vae, random.Random(f"upscaler {seed}"), min(count, 60), torch.device("cpu"))
+    small, large = pairs(vae, random.Random(f"upscaler {seed}"), min(count, 60), torch.device("cpu"))
     with torch.no_grad():
         return {
             "psnr": psnr(model(small), large),

@@ -3,12 +3,11 @@ import random
 import numpy as np
 import torch
 from spandrel import ModelLoader
-from train import lcm
+from train import lcm, upscale
 from train.controlnet import edge_f1
 from train.noise import Noise
-from train.pictures import draw
+from train.pictures import draw, to_tensor
 from train.styles import STYLES, edges, tell_style
-from train.upscale import Compact
 
 
 def test_styles_are_told_from_each_other_and_from_none() -> None:
@@ -28,7 +27,7 @@ def test_edge_agreement_forgives_two_pixels_and_no_more() -> None:
 
 
 def test_spandrel_knows_the_upscaler() -> None:
-    model = Compact().eval()
+    model = upscale.Compact().eval()
     loaded = ModelLoader().load_from_state_dict(model.state_dict())
     assert loaded.scale == 2
     picture = torch.rand(1, 3, 16, 16)
@@ -53,3 +52,42 @@ def test_a_teachers_step_with_the_true_noise_stays_on_the_way() -> None:
     assert torch.allclose(found, clean, atol=1e-3)
     assert torch.allclose(teacher.step(found, added, timesteps), noisy, atol=1e-3)
     assert torch.allclose(teacher.step(found, added, torch.tensor([-1, -1])), found)
+
+
+def test_an_untrained_upscaler_interpolates() -> None:
+    torch.manual_seed(0)
+    model = upscale.Compact().eval()
+    upscale.start_from_linear(model)
+    picture = torch.rand(1, 3, 16, 20)
+    with torch.no_grad():
+        linear = torch.nn.functional.interpolate(picture, scale_factor=2.0, mode="bilinear")
+        inside = (..., slice(2, -2), slice(2, -2))
+        assert torch.allclose(model(picture)[inside], linear[inside], atol=1e-5)
+
+
+def test_the_upscaler_learns_to_sharpen() -> None:
+    torch.manual_seed(0)
+    model = upscale.Compact()
+    upscale.start_from_linear(model)
+    wanted = to_tensor(draw(random.Random(2), "one", plain=1.0, size=96).pixels[None]) / 2 + 0.5
+    given = torch.nn.functional.avg_pool2d(wanted, 2)
+    with torch.no_grad():
+        before = upscale.psnr(model(given), wanted)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    for _ in range(25):
+        optimizer.zero_grad()
+        upscale.loss_of(model, given, wanted).backward()
+        optimizer.step()
+    with torch.no_grad():
+        bicubic = torch.nn.functional.interpolate(given, scale_factor=2.0, mode="bicubic")
+        after = upscale.psnr(model(given), wanted)
+    assert after > before + 1
+    assert after > upscale.psnr(bicubic, wanted) + 0.5
+
+
+def test_crops_of_small_and_large_show_the_same() -> None:
+    large = torch.rand(2, 3, 128, 128)
+    small = torch.nn.functional.avg_pool2d(large, 2)
+    given, wanted = upscale.crops(small, large, random.Random(0), 8)
+    assert given.shape == (8, 3, upscale.CROP, upscale.CROP)
+    assert torch.allclose(torch.nn.functional.avg_pool2d(wanted, 2), given, atol=1e-6)

@@ -65,7 +65,7 @@ def _load(file: Foreign, **keywords: Foreign) -> Foreign:
 def load_pickle(path: Path) -> dict[str, Tensor]:
     """The tensors of a checkpoint by name, memory-mapped where the file allows it. Runs no code of the file.
 
-    A table under "state_dict" is the checkpoint, where there is one. Raises ModelUnreadable.
+    A table under "state_dict" (or "params_ema" or "params", of upscalers) is the checkpoint, where there is one. Raises ModelUnreadable.
     """
     reader = SimpleNamespace(Unpickler=_Unpickler, load=_load, __name__="studio.diffusion.weights.unpickle")
     try:
@@ -93,8 +93,9 @@ def load_pickle(path: Path) -> dict[str, Tensor]:
             "The pickle is damaged, or holds something else than a checkpoint.",
             mend="Download the file again, as .safetensors if there is one.",
         ) from error
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
+    if isinstance(content, Mapping):
+        tables = (content.get(name) for name in ("state_dict", "params_ema", "params"))
+        content = next((table for table in tables if isinstance(table, Mapping)), content)
     tensors = (
         {key: value for key, value in content.items() if isinstance(value, Tensor)}
         if isinstance(content, Mapping)

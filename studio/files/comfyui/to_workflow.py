@@ -43,8 +43,8 @@ GETTERS: Final = frozenset({"GetNode", "easy getNode"})
 PRIMITIVE: Final = "PrimitiveNode"
 TYPES: Final[Mapping[str, str]] = {
     "IMAGE": "Image", "MASK": "Mask", "LATENT": "Latent", "CONDITIONING": "Conditioning", "MODEL": "Model", "CLIP": "TextEncoder",
-    "VAE": "VAE", "CONTROL_NET": "ControlNet", "SIGMAS": "Schedule", "AUDIO": "Audio", "VIDEO": "Video", "INT": "Int", "FLOAT": "Float",
-    "STRING": "Text", "BOOLEAN": "Bool", "COMBO": "Choice", "MESH": "Mesh", "*": "Any",
+    "VAE": "VAE", "CONTROL_NET": "ControlNet", "UPSCALE_MODEL": "Upscaler", "SIGMAS": "Schedule", "AUDIO": "Audio",
+    "VIDEO": "Video", "INT": "Int", "FLOAT": "Float", "STRING": "Text", "BOOLEAN": "Bool", "COMBO": "Choice", "MESH": "Mesh", "*": "Any",
 }  # fmt: skip
 """ComfyUI's types as ours. The rest keeps its name."""
 _WIRING: Final = REROUTES | SETTERS | GETTERS

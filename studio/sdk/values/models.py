@@ -65,5 +65,11 @@ class Vocoder(Handle):
 
 @value_type()
 @dataclass(frozen=True, slots=True, eq=False)
+class Upscaler(Handle):
+    """A network that makes pictures larger."""
+
+
+@value_type()
+@dataclass(frozen=True, slots=True, eq=False)
 class Pipeline(Handle):
     """A whole pipeline of diffusers, which is run as one. `family` is the name of its class."""
