@@ -211,7 +211,7 @@ def train(minutes: float, resume: bool, place: Place) -> None:
         average_every=4,
         weight_decay=0.01,
         score=score,
-        score_every=720,
+        score_every=1500,
         sheet=sheet,
     )
     trained = fit(task, minutes, place, resume)
