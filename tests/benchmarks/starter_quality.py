@@ -223,7 +223,7 @@ def flow(folder: Path, count: int, seed: int) -> Figures:
 
 
 def upscaler(folder: Path, count: int, seed: int) -> Figures:
-    """PSNR in dB of 256x256 pictures made of small ones that went through the autoencoder, beside bicubic."""
+    """PSNR in dB of 256x256 pictures made of small ones that went through the autoencoder, and of true ones, beside bicubic."""
     import torch
     from spandrel import ModelLoader
     from torch.nn.functional import interpolate
@@ -234,10 +234,11 @@ def upscaler(folder: Path, count: int, seed: int) -> Figures:
     vae = load_base(folder / "picture", torch.device("cpu")).vae
     small, large = pairs(vae, random.Random(f"upscaler {seed}"), min(count, 60), torch.device("cpu"))
     with torch.no_grad():
-        return {
-            "psnr": psnr(model(small), large),
-            "psnr_bicubic": psnr(interpolate(small, scale_factor=2.0, mode="bicubic"), large),
-        }
+        made = {"psnr": model(small), "psnr_bicubic": interpolate(small, scale_factor=2.0, mode="bicubic")}
+    through = 2 * len(small) // 3
+    return {name: psnr(larger[:through], large[:through]) for name, larger in made.items()} | {
+        f"{name}_of_renders": psnr(larger[through:], large[through:]) for name, larger in made.items()
+    }
 
 
 def preview(folder: Path, count: int, seed: int) -> Figures:
