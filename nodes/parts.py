@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from studio.diffusion.digest import digest
+from studio.diffusion.family import latents_of
 from studio.diffusion.noise import SEEDS
 from studio.diffusion.samplers import Sampler
 from studio.diffusion.sampling import Sampling
@@ -68,11 +69,11 @@ def require_fit(
     trail: Trail, index: int, sampler: Sampler, sigmas: Sequence[float], family: str, latent: torch.Tensor
 ) -> None:
     """Raises `ValueRefused` where a run cannot begin after `index` steps of another."""
-    if trail.family != family:
+    if latents_of(trail.family) != latents_of(family):
         raise ValueRefused(
             f"That run was one of a '{trail.family}' model; this one is '{family}'.",
             socket="start",
-            mend="Branch with a model of the same family.",
+            mend="Go on with a model of the same family, or with one that works on the same latents, as SDXL's refiner on SDXL's.",
         )
     if tuple(latent.shape[1:]) != trail.shape[1:] or len(latent) not in (1, trail.shape[0]):
         raise ValueRefused(
@@ -80,14 +81,16 @@ def require_fit(
             socket="latent",
             mend="A branch is as large as what it branches off: give it the same latent.",
         )
-    last = min(len(part.keys) for part in trail.parts) - 2
+    levels = sigmas if sampler.levels is None else sampler.levels(sigmas)
+    done = min(len(part.keys) for part in trail.parts) - 1
+    # A run may stop early, and leave the rest of the schedule to this one.
+    last = done - 1 if sampler.adaptive else min(done, len(levels) - 2)
     if not 0 <= index <= last:
         raise ValueRefused(
-            f"That run has {last + 1} steps: after step {index} nothing is left to do.",
+            f"That run has {done} steps, this one {len(levels) - 1}: it cannot begin after step {index}.",
             socket="start_step",
             mend=f"Choose 0 to {last}.",
         )
-    levels = sigmas if sampler.levels is None else sampler.levels(sigmas)
     if not sampler.adaptive and any(part.sigmas[: index + 1] != tuple(levels[: index + 1]) for part in trail.parts):
         raise ValueRefused(
             f"The noise levels up to step {index} are not those of the run that it starts from.",

@@ -22,6 +22,9 @@ class Halves(NamedTuple):
 def split(schedule: Schedule, step: int = Number(10, 1, 10000, step=1)) -> Halves:
     """The noise levels before and after a step: one sampler makes the beginning of a picture, another goes on.
 
+    To hand a picture over, as SDXL does to its refiner, give the first part to a sampler, and the whole schedule to the one that goes on,
+    with the first one's trail as its start and the same step as its start step.
+
     Args:
         schedule: The whole way.
         step: After so many steps it is cut.

@@ -149,6 +149,12 @@ def families() -> Mapping[str, Family]:
     return {family.name: family for family in members}
 
 
+def latents_of(name: str) -> str:
+    """The family whose latents the models of this family work on: itself, unless it says otherwise."""
+    found = families().get(name)
+    return name if found is None else found.latents_of or name
+
+
 def detect(tensors: Mapping[str, TensorInfo]) -> Detected | None:
     """The family whose network these tensors are; None where no family knows them."""
     return next((found for family in families().values() if (found := family.detect(tensors))), None)

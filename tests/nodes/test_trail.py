@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 import torch
 
-from nodes.sample import Sampled, sample_
+from nodes.refine import split
+from nodes.sample import Sampled, sample_, schedule_
+from studio.diffusion.family import latents_of
 from studio.engine.step_memory import StepMemory
 from studio.graph.errors import Cancelled, StepsLost, ValueRefused
 from studio.sdk import Latent, Trail, TrailPart
@@ -99,6 +101,20 @@ def test_a_batch_branches_whole_or_piece_by_piece(ready: Ready) -> None:
     torch.testing.assert_close(pieces.latent.tensor, whole.latent.tensor, rtol=1e-3, atol=1e-3)
     assert [len(one.trail.parts) for one in (parent, pieces, alone)] == [1, 2, 2]
     assert torch.equal(again.latent.tensor, alone.latent.tensor)
+
+
+def test_a_run_that_stops_early_is_finished_by_another(ready: Ready) -> None:
+    schedule = run_node(schedule_, model=ready.parts.model, steps=6, schedule="karras")
+    first, _ = run_node(split, schedule=schedule, step=4)
+    with activate(Recorder(step_store=StepMemory())):
+        begun = sampled(ready, sigmas=first)
+        finished = sampled(ready, sigmas=schedule, start=begun.trail, start_step=4)
+        whole = sampled(ready, sigmas=schedule)
+        with pytest.raises(ValueRefused, match="4 steps, this one 6"):
+            sampled(ready, sigmas=schedule, start=begun.trail, start_step=5)
+    assert torch.equal(finished.latent.tensor, whole.latent.tensor)
+    assert not torch.equal(begun.latent.tensor, whole.latent.tensor)
+    assert latents_of("sdxl_refiner") == "sdxl", "a refiner may go on with SDXL's"
 
 
 @pytest.mark.parametrize(
