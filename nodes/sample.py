@@ -15,6 +15,7 @@ from nodes.kept_steps import KeptSteps, step_of
 from nodes.parts import Part, from_noise, from_trail, made_by, require_fit
 from nodes.steered import guidance_of, inpainting_of, loaded, parts_of
 from studio.diffusion.denoise import item_of
+from studio.diffusion.few_steps import advice, recipe_of
 from studio.diffusion.model import LoadedModel
 from studio.diffusion.names import SAMPLER_ALIASES, SCHEDULE_ALIASES, named
 from studio.diffusion.noise import seeded_noise
@@ -95,6 +96,10 @@ def sample_(
     network = loaded(model)
     chosen, spacing = named(sampler, schedule)
     levels = sigmas.sigmas if sigmas is not None else _levels(network, spacing, steps, denoise)
+    if recipe := recipe_of(network, model.weights.title):
+        hint = advice(recipe, chosen.name, "" if sigmas is not None else spacing, len(levels) - 1, guidance)
+        if hint:
+            context.log(hint)
     wanted = parts_of(positive, model, "positive") if positive is not None else None
     unwanted = parts_of(negative, model, "negative") if negative is not None else None
     begin = tensor_for(network, latent)
@@ -180,7 +185,7 @@ def schedule_(
         denoise: How far down the run begins; 1 is pure noise.
     """
     spacing = SCHEDULE_ALIASES.get(schedule, schedule)
-    return Schedule(_levels(running().use(model.weights), spacing, steps, denoise))
+    return Schedule(_levels(loaded(model), spacing, steps, denoise))
 
 
 @node("sample/Noise", title="Noise", aliases=("random", "RandomNoise"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import torch
 
@@ -15,10 +15,15 @@ from studio.diffusion.regions import Area, Part
 from studio.diffusion.timing import WHOLE_RUN, Curve, Window
 from studio.sdk import Conditioning, Latent, Mask, Model, ValueRefused, running
 
+TRAINED: Final = "trained"
+"""Option of a `Model`: the arguments of `LoadedModel.trained_as`."""
+
 
 def loaded(model: Model) -> LoadedModel:
-    """The network on the device, with the adapters that ride on the value."""
+    """The network on the device, as it is taken to be trained, with the adapters that ride on the value."""
     network: LoadedModel = running().use(model.weights)
+    if trained := model.options.get(TRAINED):
+        network = network.trained_as(**trained)
     adapters: Sequence[Adapter] = model.options.get("adapters", ())
     return replace(network, adapters=tuple(adapters)) if adapters else network
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from studio.diffusion.foreign import Foreign
-from studio.diffusion.noise_schedule import NoiseSchedule
-from studio.diffusion.prediction import Parametrization
+from studio.diffusion.noise_schedule import BetaSchedule, FlowSchedule, NoiseSchedule
+from studio.diffusion.prediction import Parametrization, Prediction
+from studio.graph.errors import ValueRefused
 
 if TYPE_CHECKING:
     from studio.diffusion.family import Family
@@ -87,6 +88,38 @@ class LoadedModel:
     def modules(self) -> tuple[nn.Module, ...]:
         """What has to be on the device to sample."""
         return (self.network,)
+
+    def trained_as(
+        self, prediction: Prediction | None = None, *, zero_terminal: bool = False, shift: float | None = None
+    ) -> LoadedModel:
+        """The same network, taken to be trained otherwise than its file says; None for what the file says.
+
+        `zero_terminal`: the last training step is pure noise. `shift`: of the noise levels of flow matching. Raises ValueRefused for
+        what makes no sense for its kind of model.
+        """
+        if isinstance(self.noise, FlowSchedule):
+            if prediction is not None or zero_terminal:
+                raise ValueRefused(
+                    "A flow model predicts noise - x0, and its last step is pure noise anyway.",
+                    socket="prediction" if prediction is not None else "zero_terminal",
+                    mend="Only the shift can be changed.",
+                )
+            return self if shift is None else replace(self, noise=replace(self.noise, shift=shift))
+        if not isinstance(self.noise, BetaSchedule) or not isinstance(self.prediction, Prediction):
+            raise ValueRefused("What this model predicts is known, and cannot be changed.", socket="model")
+        if shift is not None:
+            raise ValueRefused(
+                "Only flow models have a shift.", socket="shift", mend="Set it to 0, which leaves it to the model."
+            )
+        predicts = prediction or self.prediction
+        if predicts is Prediction.FLOW or (zero_terminal and predicts is Prediction.EPSILON):
+            raise ValueRefused(
+                "Noise cannot be predicted from noise alone.",
+                socket="zero_terminal",
+                mend="Models with a last step of pure noise predict v; choose v_prediction.",
+            )
+        noise = replace(self.noise, zero_terminal=zero_terminal or self.noise.zero_terminal)
+        return replace(self, prediction=predicts, noise=noise)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

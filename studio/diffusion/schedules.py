@@ -22,6 +22,8 @@ Spacing: TypeAlias = Callable[[NoiseSchedule, int], Sequence[float]]
 OfFamily: TypeAlias = Callable[[str, int], Sequence[float]]
 """A schedule that looks at the model's family (`sd1`, `sdxl` ...) and not at the noise it was trained with."""
 
+LCM_STEPS = 50
+"""Timesteps that latent consistency models were distilled at (Luo et al. 2023, arXiv:2310.04378, 4.3)."""
 MOST_STEPS = 10_000
 MOST_IN_ALL = 100_000
 """Steps of a schedule of which a run takes the last part."""
@@ -62,6 +64,13 @@ def ddim_uniform(noise: NoiseSchedule, steps: int) -> Sequence[float]:
     _require_two(steps, "ddim_uniform")
     stride = max(noise.timesteps // steps, 1)
     return [noise.sigma(t) for t in reversed(range(1, noise.timesteps, stride))]
+
+
+def lcm(noise: NoiseSchedule, steps: int) -> Sequence[float]:
+    """Evenly chosen from the 50 timesteps at which latent consistency models were distilled, as diffusers' LCMScheduler chooses them."""
+    stride = noise.timesteps / min(LCM_STEPS, noise.timesteps)
+    chosen = np.floor(np.linspace(0, LCM_STEPS, steps, endpoint=False))
+    return [noise.sigma(max(noise.timesteps - 1 - math.floor(stride) * place, 0.0)) for place in chosen]
 
 
 def karras(noise: NoiseSchedule, steps: int, rho: float = 7.0) -> Sequence[float]:
@@ -123,6 +132,7 @@ SPACINGS: dict[str, Spacing] = {
         kl_optimal,
         trailing,
         leading,
+        lcm,
     )
 }
 OF_FAMILY: dict[str, OfFamily] = {"align_your_steps": align_your_steps}
