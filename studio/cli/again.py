@@ -8,12 +8,13 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from studio.app.branching import branch, branched, sampler_named
+from studio.app.chosen_sampler import require_step, sampler_named
 from studio.cli import OK
 from studio.cli.run import Asked, execute, require_valid
 from studio.cli.values import read_assignment
 from studio.files.node_migrations import migrate_nodes
 from studio.files.workflow_file import from_text
+from studio.graph.branching import branch
 from studio.graph.errors import Misuse
 from studio.graph.graph import NodeId, Socket
 from studio.graph.spec import Catalog
@@ -71,8 +72,11 @@ def branch_off(options: argparse.Namespace) -> int:
         sampler = sampler_named(graph, catalog, options.node)
         edits = [read_assignment(graph, catalog, one) for one in options.values]
         changes = {Socket(one.node, one.name): one.value for one in edits}
-        after, _ = branch(graph, catalog, sampler, options.step, changes).apply(graph)
-        wanted = branched(graph, after)
+        require_step(graph, catalog, sampler, options.step, 0, 1)
+        made = branch(graph, catalog, sampler, options.step, changes)
+        after, _ = made.edit.apply(graph)
+        feeding = {output.node for output in after.links.values()}
+        wanted = tuple(id for id in made.nodes if id not in feeding)
         require_valid(after, catalog, wanted)
         return Asked(replace(workflow, graph=after), wanted)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, NoReturn
 
-from studio.app.branching import require_step, sampler_named
+from studio.app.chosen_sampler import require_step, sampler_named
 from studio.app.supervisor import WorkerDied
 from studio.cli import BAD_INPUT, FAILED, INTERRUPTED, OK, PAUSED
 from studio.cli.inputs import open_named

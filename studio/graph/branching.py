@@ -98,9 +98,11 @@ def _refuse_others(graph: Graph, catalog: Catalog, sampler: NodeId, step: int) -
 
 
 def _reachable(graph: Graph, start: NodeId, *, up: bool) -> set[NodeId]:
-    """All that a node needs, or all that needs it; not itself."""
+    """All that a node needs, or all that needs it, but for what goes on from its steps; not itself."""
     beside: dict[NodeId, set[NodeId]] = {}
     for input, output in graph.links.items():
+        if not up and output == Socket(start, TRAIL):
+            continue
         here, there = (input.node, output.node) if up else (output.node, input.node)
         beside.setdefault(here, set()).add(there)
     seen: set[NodeId] = set()
