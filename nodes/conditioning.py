@@ -6,10 +6,13 @@ from dataclasses import replace
 from typing import Final
 
 from studio.diffusion.model import Conditioned
-from studio.sdk import Conditioning, Prompt, Slider, TextArea, TextEncoder, ValueRefused, node, running
+from studio.sdk import Conditioning, Number, Prompt, Slider, TextArea, TextEncoder, ValueRefused, node, running
 
 INSTRUCTION: Final = "instruction"
 """Option of a `TextEncoder`: what a language model is told before the prompt."""
+SKIP_LAYERS: Final = "skip_layers"
+_PENULTIMATE: Final = frozenset({"sd2", "sdxl", "sdxl_refiner"})
+"""Families whose text encoders stop one layer early by themselves."""
 
 
 @node("text/EncodePrompt", aliases=("clip", "conditioning", "positive", "negative", "CLIPTextEncode"))
@@ -29,12 +32,25 @@ def encode_prompt(
     """
     context = running()
     encoder = replace(context.use(text_encoder.weights), instruction=text_encoder.options.get(INSTRUCTION))
-    encoded = encoder.family.encode(encoder, [text], skip_layers)
+    skipped = skip_layers or text_encoder.options.get(SKIP_LAYERS, 0)
+    encoded = encoder.family.encode(encoder, [text], skipped)
     if encoded.cut[0]:
         context.log(
             f"The prompt has {encoded.tokens[0]} tokens, of which {encoded.window} fit. Cut off: {encoded.cut[0]}"
         )
     return from_conditioned(encoded.conditioned, text_encoder.family)
+
+
+@node("text/ClipSkip", title="CLIP skip", aliases=("layers", "CLIPSetLastLayer"))
+def clip_skip(text_encoder: TextEncoder, layers: int = Number(2, 1, 12, step=1)) -> TextEncoder:
+    """Take what a text encoder says some layers before its end. Prompts that skip layers by themselves do as they say.
+
+    Args:
+        text_encoder: The one that belongs to the model.
+        layers: 1 is the last layer, 2 the one before, as usually counted. SD 2 and SDXL take the one before anyway.
+    """
+    usual = 2 if text_encoder.family in _PENULTIMATE else 1
+    return text_encoder.with_options(**{SKIP_LAYERS: max(layers - usual, 0)})
 
 
 @node("text/Instruction", aliases=("system prompt", "complex human instruction", "Sana", "chat"))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from nodes.kept_steps import KeptSteps, step_of
 from nodes.parts import Part, from_noise, from_trail, made_by, require_fit
-from nodes.steered import guidance_of, inpainting_of, loaded, parts_of
+from nodes.steered import distilled, guidance_of, inpainting_of, loaded, parts_of
 from studio.diffusion.denoise import item_of
 from studio.diffusion.few_steps import advice, recipe_of
 from studio.diffusion.model import LoadedModel
@@ -123,7 +123,7 @@ def sample_(
             part.latent,
             levels,
             sampler=chosen.name,
-            guidance=guidance_of(model, guidance),
+            guidance=guidance_of(model, distilled(network, positive, guidance)),
             seed=part.seed,
             noise=part.noise,
             start=part.start,

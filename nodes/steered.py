@@ -11,6 +11,7 @@ import torch
 from studio.diffusion.guidance import AwayFromWeak, Guidance
 from studio.diffusion.masks import Inpainting
 from studio.diffusion.model import Adapter, Conditioned, LoadedModel
+from studio.diffusion.noise_schedule import FlowSchedule
 from studio.diffusion.regions import Area, Part
 from studio.diffusion.timing import WHOLE_RUN, Curve, Window
 from studio.sdk import Conditioning, Latent, Mask, Model, ValueRefused, running
@@ -25,6 +26,8 @@ def loaded(model: Model) -> LoadedModel:
     if trained := model.options.get(TRAINED):
         network = network.trained_as(**trained)
     adapters: Sequence[Adapter] = model.options.get("adapters", ())
+    if (shift := model.options.get("shift")) is not None and isinstance(network.noise, FlowSchedule):
+        network = replace(network, noise=replace(network.noise, shift=float(shift)))
     return replace(network, adapters=tuple(adapters)) if adapters else network
 
 
@@ -54,6 +57,12 @@ def guidance_of(model: Model, scale: float) -> Guidance:
         changes["neutral"] = parts_of(changes["neutral"], model, "model")
     curve: Curve | None = changes.pop("curve", None)
     return Guidance(curve if curve is not None else scale, **changes)
+
+
+def distilled(network: LoadedModel, positive: Conditioning | None, scale: float) -> float:
+    """The guidance that rides on the prompt where the network takes it as an input; else `scale`."""
+    riding = positive.extra.get("guidance") if positive is not None else None
+    return float(riding) if riding is not None and network.family.takes_guidance(network) else scale
 
 
 def with_guidance(model: Model, **changes: Any) -> Model:  # noqa: ANN401 - fields of Guidance, and `curve`

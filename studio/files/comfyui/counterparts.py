@@ -4,11 +4,13 @@ A class has one row, or several of which the first that fits is taken. A row:
 
     type      our node type
     inputs    ComfyUI's input or widget -> ours: a name, or {"to": name, "values": renamed values, "as": how else the value changes},
-              which is one of seed, text, path, color, name
+              which is one of seed, text, path, color, name, negative
     outputs   our outputs in the order of ComfyUI's; "" where there is none
     set       parameters of ours with values that stand for the class itself
     when      the row fits only where these widgets have one of these values
     ignore    widgets that do not change what comes out
+    note      a sentence for the report, where our node does not do quite the same
+    read_only true where our node does more than the class, so that it cannot be written as it
 
 A row also does not fit a node of which a wire, or a value that is not the class's default, would be lost.
 """
@@ -45,6 +47,8 @@ class Place:
             return self.values.get(_key(value), value)
         if self.form == "seed" and isinstance(value, int) and not isinstance(value, bool):
             return value % _SEEDS
+        if self.form == "negative" and isinstance(value, int) and not isinstance(value, bool):
+            return -value
         if self.form == "name" and isinstance(value, dict):
             return value.get("name") or value.get("model_name") or ""
         if self.form == "path" and isinstance(value, str):
@@ -60,6 +64,8 @@ class Place:
         for key, held in self.values.items():
             if held == value and type(held) is type(value):
                 return _unkey(key)
+        if self.form == "negative" and isinstance(value, int) and not isinstance(value, bool):
+            return -value
         if self.form == "color" and isinstance(value, str) and _COLOR.fullmatch(value):
             return int(value[1:7], 16)
         return value
@@ -76,6 +82,10 @@ class Row:
     set: Mapping[str, Value] = field(default_factory=empty)
     when: Mapping[str, tuple[Value, ...]] = field(default_factory=empty)
     ignore: frozenset[str] = frozenset()
+    note: str = ""
+    """What an artist should know of nodes that come over by this row."""
+    read_only: bool = False
+    """Nodes of ours are not written as this class, but for those that came from it."""
 
     def loses(self, values: Mapping[str, Value], linked: Collection[str], used: Collection[int]) -> str:
         """What a node with these values, wires to inputs and used outputs would lose; empty where the row fits."""
@@ -105,7 +115,7 @@ def rows_of(source: str, program: str = "comfyui") -> tuple[Row, ...]:
 @cache
 def classes_of(type: str) -> tuple[Row, ...]:
     """The rows that lead to a node type of ours, the one to write it as first."""
-    return tuple(row for rows in _rows("comfyui").values() for row in rows if row.type == type)
+    return tuple(row for rows in _rows("comfyui").values() for row in rows if row.type == type and not row.read_only)
 
 
 @cache
@@ -127,6 +137,8 @@ def _row(source: str, plain: Mapping[str, Any], shared: Mapping[str, Mapping[str
         plain.get("set", {}),
         {name: tuple(values) for name, values in plain.get("when", {}).items()},
         frozenset(plain.get("ignore", ())),
+        plain.get("note", ""),
+        plain.get("read_only", False),
     )
 
 

@@ -51,6 +51,7 @@ class _Export:
         for input, output in self._whole.links.items():
             self._inputs.setdefault(input.node, {})[input.name] = output
         self._ids = self._their_ids()
+        self._lost: list[str] = []
 
     def form(self) -> ApiForm:
         prompt: dict[str, Any] = {}
@@ -67,7 +68,7 @@ class _Export:
         for block in kept.values():
             inputs = block["inputs"]
             block["inputs"] = {name: held for name, held in inputs.items() if not _is_link(held) or held[0] in kept}
-        return ApiForm(kept, tuple(left_out))
+        return ApiForm(kept, (*left_out, *self._lost))
 
     def _node(self, id: NodeId, node: Node, row: Row | None) -> dict[str, Any]:
         origin = as_dict(node.extra.get(ORIGIN))
@@ -142,7 +143,12 @@ class _Export:
                 )
             else:
                 slot = self._slot(at, node)
-                return None if slot is None else [self._ids[at.node], slot]
+                if slot is None:
+                    self._lost.append(
+                        f"{at}: ComfyUI's node has no such output, so the wire to {id}.{name} was left out."
+                    )
+                    return None
+                return [self._ids[at.node], slot]
         return None
 
     def _slot(self, output: Socket, node: Node) -> int | None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from studio.files.comfyui.classes import facts_of
 from studio.files.comfyui.counterparts import Place, Row, rows_of
+from studio.files.comfyui.loaders import join_loaders
 from studio.files.comfyui.source import Source, SourceGraph, SourceNode, SourceSubgraph
 from studio.files.import_report import ImportReport, Unmapped
 from studio.files.json_text import Numbering
@@ -108,7 +109,7 @@ class _Conversion:
             tuple(self._notes),
             tuple(self._details),
         )
-        return Workflow(whole, title, view=self._source.view, extra=extra), report
+        return Workflow(join_loaders(whole), title, view=self._source.view, extra=extra), report
 
     def _subgraph(self, definition: SourceSubgraph) -> Subgraph:
         graph, made = self._graph(definition.graph)
@@ -236,6 +237,8 @@ class _Conversion:
 
     def _mapped(self, node: SourceNode, row: Row) -> tuple[Node, _Made]:
         self._count(node)
+        if row.note:
+            self._notes.append(f"{node.title or node.type} ({node.id}): {row.note}")
         parameters, left = dict(row.set), {}
         for name, value in node.values.items():
             place = row.inputs.get(name)
