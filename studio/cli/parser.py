@@ -30,6 +30,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     _run(commands)
     _again(commands)
     _check(commands)
+    _convert(commands)
+    _strip(commands)
+    _diff(commands)
+    _models(commands)
     _nodes(commands)
     _templates(commands)
     _doctor(commands)
@@ -117,6 +121,45 @@ def _check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(command=_later("check", "check_workflow"))
+
+
+def _convert(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("convert", help="write a workflow in another form")
+    parser.add_argument(
+        "workflow", metavar="FILE", help="a workflow of any program that Wirelight reads, or a file that carries one"
+    )
+    parser.add_argument(
+        "--to", choices=("wirelight", "comfyui-api"), default="wirelight", help="the form (default: wirelight)"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="where to write it (default: the standard output)")
+    parser.add_argument("--force", action="store_true", help="write over a file that is there")
+    parser.add_argument("--json", action="store_true", help="print one JSON object on what was written")
+    parser.set_defaults(command=_later("convert", "convert"))
+
+
+def _strip(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("strip", help="take workflow and settings out of pictures and sounds")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="PNG, WebP, JPEG, FLAC or WAV")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="write copies into this folder (default: change the files)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(command=_later("convert", "strip"))
+
+
+def _diff(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("diff", help="say what differs between two workflows")
+    parser.add_argument("first", metavar="A", help="a workflow, or a file that carries one")
+    parser.add_argument("second", metavar="B", help="another")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(command=_later("compare", "diff_workflows"))
+
+
+def _models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("models", help="list the models of the library, or those that a workflow lacks")
+    parser.add_argument("--missing", metavar="FILE", help="a workflow: say which of its models are not in the library")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(command=_later("compare", "show_models"))
 
 
 def _nodes(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
