@@ -62,7 +62,7 @@ def test_the_reverse_process_leads_back_from_little_noise_and_elsewhere_from_muc
         again, clean = back(ready, noisy, timestep, steps=4, seed=2)
         away[timestep] = float((again.tensor - picture.tensor).norm() / picture.tensor.norm())
         torch.testing.assert_close(clean.tensor, again.tensor, msg="the last guess is the result")
-    assert away[150] < 0.3 < away[950]
+    assert away[150] < away[950] / 1.5
 
 
 def test_two_ways_halfway_are_one_way(ready: Ready) -> None:
