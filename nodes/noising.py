@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from nodes.sample import Previews, tensor_for
+from nodes.sample import tensor_for
 from nodes.steered import guidance_of, loaded, parts_of
 from studio.diffusion.model import LoadedModel
 from studio.diffusion.names import SAMPLER_ALIASES, named
 from studio.diffusion.noise import SEEDS, NoiseSource, seeded_noise
-from studio.diffusion.prediction import Prediction
+from studio.diffusion.preview import Pending, project
 from studio.diffusion.samplers import SAMPLERS
 from studio.diffusion.sampling import sample
 from studio.diffusion.step import StepState
@@ -53,7 +56,7 @@ def add_noise(
             mend="Make the noise for this latent.",
         )
     x = network.prediction.process.alpha(sigma) * clean + sigma * drawn
-    return Latent(network.prediction.model_input(x, sigma), model.family)
+    return Latent(x / _deviation(network, sigma), model.family)
 
 
 class Reversed(NamedTuple):
@@ -110,11 +113,9 @@ def remove_noise(
     if to == 0:
         levels[-1] = 0.0
     noisy = tensor_for(network, latent)
-    # The sampler works on x_0 + sigma noise, which is the noisy latent before it was scaled to unit variance.
-    scale = 1.0 if network.prediction is Prediction.FLOW else (levels[0] ** 2 + 1) ** 0.5
     # Noise of its own: the first draw of the seed may be what was put on.
     source = NoiseSource.seeded((seed + 2**32) % SEEDS, noisy.shape[0])
-    x = noisy.float() * scale
+    x = noisy * _deviation(network, levels[0])
     states = sample(
         network,
         parts_of(positive, model, "positive") if positive is not None else None,
@@ -125,13 +126,22 @@ def remove_noise(
         guidance=guidance_of(model, guidance),
         start=StepState(0, levels[0], x, x, rng=source.state),
     )
-    context, previews = running(), Previews(network)
+    context = running()
     state = None
     for state in states:
-        context.step(state.index, max(steps, state.index), state.sigma, partial(previews.picture, state))
+        context.step(state.index, max(steps, state.index), state.sigma, partial(_picture, network, state))
     assert state is not None
-    reached = network.prediction.model_input(state.latent, state.sigma)
+    reached = state.latent / _deviation(network, state.sigma)
     return Reversed(Latent(reached.cpu(), model.family), Latent(state.denoised.cpu(), model.family))
+
+
+def _deviation(network: LoadedModel, sigma: float) -> float:
+    """Samplers work on x_0 + sigma noise; divided by this it is x_t, whose variance stays 1. Flow models need no scaling."""
+    return 1.0 if network.prediction.process.straight else math.sqrt(sigma**2 + 1)
+
+
+def _picture(network: LoadedModel, state: StepState) -> NDArray[np.uint8]:
+    return Pending(project(state.denoised, network.projection())).pixels()
 
 
 def _sigma(network: LoadedModel, timestep: float, socket: str) -> float:

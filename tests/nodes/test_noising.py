@@ -15,7 +15,8 @@ from nodes.sample import noise_
 from studio.diffusion.noise import seeded_noise
 from studio.resources import resource
 from studio.sdk import Conditioning, Latent, Model, Noise, ValueRefused
-from studio.sdk.testing import run_node
+from studio.sdk.context import activate
+from studio.sdk.testing import Recorder, run_node
 
 CLEAN = Latent(seeded_noise(77, (1, 4, 8, 8)) * 0.8, "sd1")
 
@@ -63,6 +64,13 @@ def test_the_reverse_process_leads_back_from_little_noise_and_elsewhere_from_muc
         away[timestep] = float((again.tensor - picture.tensor).norm() / picture.tensor.norm())
         torch.testing.assert_close(clean.tensor, again.tensor, msg="the last guess is the result")
     assert away[150] < away[950] / 1.5
+
+
+def test_every_step_back_is_shown(ready: Ready) -> None:
+    with activate(Recorder()) as run:
+        back(ready, Latent(seeded_noise(1, (1, 4, 8, 8)), "sd1"), 900, steps=3)
+    assert [(index, of) for index, of, _ in run.steps] == [(1, 3), (2, 3), (3, 3)]
+    assert [picture.shape for picture in run.previews] == [(8, 8, 3)] * 3
 
 
 def test_two_ways_halfway_are_one_way(ready: Ready) -> None:
