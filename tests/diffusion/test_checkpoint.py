@@ -445,3 +445,72 @@ def test_a_family_is_found_by_lying_in_its_folder(tmp_path: Path, monkeypatch: p
         monkeypatch.undo()
         families.cache_clear()
         sys.modules.pop("studio.diffusion.families.sketch_family", None)
+
+
+# --- kinds of files ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", ["scale_weight", "weight_scale"])
+def test_float8_weights_with_scales_are_multiplied_by_them(
+    tmp_path: Path, ldm: dict[str, Tensor], sd1: Checkpoint, sd1_folder: Path, ending: str
+) -> None:
+    weights: dict[str, Tensor] = {"scaled_fp8": torch.zeros(2, dtype=torch.float8_e4m3fn)}
+    for name, tensor in ldm.items():
+        if name.startswith("model.diffusion_model.") and tensor.ndim == 2 and name.endswith(".weight"):
+            scale = tensor.abs().max() / 448
+            weights[name] = (tensor / scale).to(torch.float8_e4m3fn)
+            weights[f"{name.removesuffix('weight')}{ending}"] = scale
+        else:
+            weights[name] = tensor
+    file = tmp_path / "model.safetensors"
+    save_file(weights, file)
+    found = load_checkpoint(file, FLOAT32, config=sd1_folder, tokenizer=sd1_folder / "tokenizer")
+    whole, read = weights_of(sd1.model), weights_of(found.model)
+    assert whole.keys() == read.keys()
+    assert all(float((read[name] - one).norm()) <= 0.05 * float(one.norm()) for name, one in whole.items())
+
+
+@pytest.mark.parametrize("ending", ["weight.quant_state.bitsandbytes__nf4", "comfy_quant", "qweight", "weight_scale_2"])
+def test_weights_that_are_packed_in_a_way_that_is_not_read_are_refused(tmp_path: Path, ending: str) -> None:
+    file = tmp_path / "model.safetensors"
+    save_file({"double_blocks.0.img_attn.qkv." + ending: torch.zeros(4, dtype=torch.uint8)}, file)
+    with pytest.raises(ModelUnreadable, match="GGUF") as caught:
+        load_checkpoint(file, FLOAT32)
+    assert caught.value.path == file
+
+
+def real_size(file: Path, weights: dict[str, Tensor], dtype: str) -> Path:
+    """A file of real names and shapes that takes no room: a header, and a hole of the size of the numbers."""
+    size, entries, end = {"F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1}[dtype], {}, 0
+    for name, tensor in weights.items():
+        begin, end = end, end + tensor.numel() * size
+        entries[name] = {"dtype": dtype, "shape": list(tensor.shape), "data_offsets": [begin, end]}
+    header = json.dumps(entries).encode()
+    with file.open("wb") as out:
+        out.write(len(header).to_bytes(8, "little") + header)
+        out.truncate(8 + len(header) + end)
+    return file
+
+
+@pytest.mark.parametrize("dtype", ["F16", "BF16", "F8_E4M3"])
+@pytest.mark.parametrize("bare", [False, True])
+@pytest.mark.parametrize("family", ["sd1", "sd2", "sdxl"])
+def test_real_files_are_known_by_their_headers_alone(tmp_path: Path, family: str, bare: bool, dtype: str) -> None:
+    config = json.loads(resource("families", family, "unet", "config.json").read_text())
+    with torch.device("meta"):
+        unet = UNet2DConditionModel.from_config(config)
+    weights = original.unet(unet.state_dict(), unet.config)
+    if bare:
+        weights = {name.removeprefix("model.diffusion_model."): one for name, one in weights.items()}
+    found = identify(real_size(tmp_path / "model.safetensors", weights, dtype))
+    assert (found.kind, found.dtype) == ("file", dtype)
+    assert (found.detected.family, found.detected.variant, found.detected.layout) == (family, "", "ldm")
+
+
+def test_a_header_as_large_as_it_may_be_is_refused_quickly(tmp_path: Path) -> None:
+    file = tmp_path / "model.safetensors"
+    with file.open("wb") as out:
+        out.write((2**62).to_bytes(8, "little"))
+        out.truncate(200_000_000)
+    with pytest.raises(ModelUnreadable, match="beginning is damaged"):
+        load_checkpoint(file, FLOAT32)

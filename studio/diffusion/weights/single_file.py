@@ -38,7 +38,9 @@ class SingleFile:
         suffix = path.suffix.casefold()
         if suffix in SAFETENSORS:
             header = read_header(path)
-            return cls(path, header.tensors, header.metadata, config, tokenizer)
+            _check_readable(path, header.tensors)
+            tensors = {name: info for name, info in header.tensors.items() if not name.endswith(_SCALES)}
+            return cls(path, tensors, header.metadata, config, tokenizer)
         if suffix == ".gguf":
             return cls(path, *read_gguf(path), config, tokenizer)
         if suffix in PICKLES:
@@ -94,7 +96,45 @@ class SingleFile:
             raise ModelUnreadable(
                 self.path, f"The weights cannot be read: {error}.", mend="Download the file again."
             ) from error
-        return weights
+        return _scaled(weights)
+
+
+_SCALES = (".scale_weight", ".weight_scale", ".scale_input", ".input_scale", "scaled_fp8")
+"""Endings of what stands beside float8 weights that are to be multiplied by a number each; inputs are not, here."""
+_PACKED = {
+    ".quant_state.bitsandbytes__nf4": "bitsandbytes NF4",
+    ".quant_state.bitsandbytes__fp4": "bitsandbytes FP4",
+    ".comfy_quant": "ComfyUI's mixed precision",
+    ".qweight": "SVDQuant or GPTQ",
+    ".weight_scale_2": "NVFP4",
+}
+"""Endings of names in files whose numbers are packed in a way that is not read."""
+
+
+def _check_readable(path: Path, tensors: Mapping[str, TensorInfo]) -> None:
+    """Raises ModelUnreadable for packed weights: read as they lie there they would be noise."""
+    for name in tensors:
+        for ending, title in _PACKED.items():
+            if name.endswith(ending):
+                raise ModelUnreadable(
+                    path,
+                    f"The weights are packed as {title}, which is not read.",
+                    field=name,
+                    mend="Choose a file of the model in float16, bfloat16 or float8, or a GGUF.",
+                )
+
+
+def _scaled(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same weights, those that have a scale beside them multiplied by it, without the scales. A layer at a time is copied."""
+    plain = {name: one for name, one in weights.items() if not name.endswith(_SCALES)}
+    for ending in _SCALES[:2]:
+        for name, scale in weights.items():
+            weight = name.removesuffix(ending) + ".weight"
+            if name.endswith(ending) and weight in plain:
+                plain[weight] = (
+                    plain[weight].float() * scale.float().reshape(-1, *(1,) * (plain[weight].ndim - 1))
+                ).bfloat16()
+    return plain
 
 
 @dataclass(frozen=True, slots=True)
