@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Final
 
@@ -33,7 +34,10 @@ def encode_prompt(
     context = running()
     encoder = replace(context.use(text_encoder.weights), instruction=text_encoder.options.get(INSTRUCTION))
     skipped = skip_layers or text_encoder.options.get(SKIP_LAYERS, 0)
-    encoded = encoder.family.encode(encoder, [text], skipped)
+    with ExitStack() as attached:
+        for riding in text_encoder.options.get("adapters", ()):
+            riding.attach(encoder, attached)
+        encoded = encoder.family.encode(encoder, [text], skipped)
     if encoded.cut[0]:
         context.log(
             f"The prompt has {encoded.tokens[0]} tokens, of which {encoded.window} fit. Cut off: {encoded.cut[0]}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, Protocol, runtime_checkable
 
 import torch
 
@@ -20,15 +20,24 @@ TRAINED: Final = "trained"
 """Option of a `Model`: the arguments of `LoadedModel.trained_as`."""
 
 
+@runtime_checkable
+class Riding(Protocol):
+    """An adapter on a value, whose weights are behind a resident until it is needed."""
+
+    def adapter(self) -> Adapter:
+        """With its weights on the device."""
+
+
 def loaded(model: Model) -> LoadedModel:
     """The network on the device, as it is taken to be trained, with the adapters that ride on the value."""
     network: LoadedModel = running().use(model.weights)
     if trained := model.options.get(TRAINED):
         network = network.trained_as(**trained)
-    adapters: Sequence[Adapter] = model.options.get("adapters", ())
     if (shift := model.options.get("shift")) is not None and isinstance(network.noise, FlowSchedule):
         network = replace(network, noise=replace(network.noise, shift=float(shift)))
-    return replace(network, adapters=tuple(adapters)) if adapters else network
+    riding: Sequence[Adapter | Riding] = model.options.get("adapters", ())
+    adapters = tuple(one.adapter() if isinstance(one, Riding) else one for one in riding)
+    return replace(network, adapters=adapters) if adapters else network
 
 
 def inpainting_of(latent: Latent, at: int | None = None) -> Inpainting | None:
@@ -44,7 +53,7 @@ def inpainting_of(latent: Latent, at: int | None = None) -> Inpainting | None:
     return Inpainting(item(mask), latent.gradual, None if surroundings is None else item(surroundings))
 
 
-def with_adapter(model: Model, adapter: Adapter) -> Model:
+def with_adapter(model: Model, adapter: Adapter | Riding) -> Model:
     """The model with one more adapter."""
     return model.with_options(adapters=(*model.options.get("adapters", ()), adapter))
 

@@ -155,7 +155,7 @@ class Guided:
         positive, negative = self._spoken(self._positive, step), self._spoken(self._negative, step)
         if scale == 1 and not self._neutral:
             negative = []
-        adapters = [adapter.depends_at(step, steps) for adapter in self._model.adapters]
+        adapters = [said for adapter in self._model.adapters if (said := adapter.depends_at(step, steps))]
         taken = None if self.taken is None else float(self.taken.scale_at(step, steps))
         return digest(positive, negative, self._guidance.depends_at(step, steps), taken, adapters, self._beside)
 

@@ -49,7 +49,7 @@ class Adapter(Protocol):
         """Within the block the network answers changed. What it gives is told (step, steps) before each forward."""
 
     def depends_at(self, step: int, steps: int) -> bytes:
-        """A digest of all that the answers at a step depend on."""
+        """A digest of all that the answers at a step depend on; empty where it does nothing then."""
 
 
 class Steering(Protocol):
