@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import torch
 
@@ -42,11 +41,6 @@ class Guider:
 
     def residents(self) -> tuple[Resident[object], ...]:
         return self.model.residents()
-
-
-class SplitParts(NamedTuple):
-    high: Schedule
-    low: Schedule
 
 
 @node("sample/Sampler", title="Sampler", aliases=("euler", "KSamplerSelect"), output="sampler")
@@ -163,25 +157,6 @@ def sample_steps(
         guidance=guidance,
         sampler=sampler,
     ).latent
-
-
-@node("sample/SplitSchedule", title="Split schedule", aliases=("sigmas", "SplitSigmas"))
-def split_schedule(sigmas: Schedule, step: int = Number(10, 0, 10_000, step=1)) -> SplitParts:
-    """Cut a schedule in two, for two samplers one after the other.
-
-    Args:
-        sigmas: The noise levels of the whole run.
-        step: Steps of the first part.
-
-    Returns:
-        high: The levels up to the cut.
-        low: Those from the cut on.
-    """
-    if not 0 < step < sigmas.steps:
-        raise ValueRefused(
-            f"A schedule of {sigmas.steps} steps cannot be cut at {step}.", socket="step", mend="Cut between two steps."
-        )
-    return SplitParts(Schedule(sigmas.sigmas[: step + 1]), Schedule(sigmas.sigmas[step:]))
 
 
 @node("model/Shift", aliases=("flow", "timestep", "ModelSamplingSD3", "ModelSamplingAuraFlow"))

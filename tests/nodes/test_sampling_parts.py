@@ -17,12 +17,11 @@ from nodes.sampling_parts import (
     sampler,
     shift,
     shift_for_size,
-    split_schedule,
 )
 from nodes.steered import distilled, loaded
 from studio.diffusion.noise_schedule import FlowSchedule
 from studio.graph.errors import ValueRefused
-from studio.sdk import Latent, Model, Resident, Schedule
+from studio.sdk import Latent, Model, Resident
 from studio.sdk.context import activate
 from studio.sdk.testing import Recorder, run_node
 from tests.nodes.test_sample import Ready, ready, sampled
@@ -60,13 +59,6 @@ def test_two_samplers_one_after_the_other_give_what_one_gives(ready: Ready) -> N
     assert not torch.equal(finished.tensor, first.tensor)
     with pytest.raises(ValueRefused, match="no steps"):
         run_node(sample_steps, latent=Latent.empty(64, 64), first=4, **common)
-
-
-def test_a_schedule_is_cut_in_two() -> None:
-    high, low = run_node(split_schedule, sigmas=Schedule((8.0, 4.0, 2.0, 0.0)), step=1)
-    assert (high.sigmas, low.sigmas) == ((8.0, 4.0), (4.0, 2.0, 0.0))
-    with pytest.raises(ValueRefused, match="cannot be cut"):
-        run_node(split_schedule, sigmas=Schedule((8.0, 0.0)), step=1)
 
 
 def test_a_shift_moves_the_levels_of_flow_models_alone(ready: Ready) -> None:

@@ -150,3 +150,10 @@ def test_a_trail_is_read_back_as_it_was(ready: Ready) -> None:
     assert unpack_value(packed) == trail
     with pytest.raises(ValueRefused):
         TrailPart((1.0, 0.0), (b"a",))
+
+
+def test_a_schedule_is_cut_in_two() -> None:
+    first, rest = run_node(split, schedule=Schedule((8.0, 4.0, 2.0, 0.0)), step=1)
+    assert (first.sigmas, rest.sigmas) == ((8.0, 4.0), (4.0, 2.0, 0.0))
+    with pytest.raises(ValueRefused, match="cannot be cut"):
+        run_node(split, schedule=Schedule((8.0, 0.0)), step=1)
