@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 
 import torch
 
@@ -52,7 +53,12 @@ class Part:
 def made_by(model: Model, code: str) -> bytes:
     """A digest of the weights behind a model, of how they are used, and of the code that samples."""
     options = {name: value for name, value in model.options.items() if name not in _COUNTED_STEP_BY_STEP}
-    return digest(code, model.weights.key, json.dumps(options, sort_keys=True))
+    return digest(code, model.weights.key, json.dumps(options, sort_keys=True, default=_plain))
+
+
+def _plain(option: object) -> object:
+    """An option that is no plain data. One without a written form of its own counts by its address: its steps are not found again."""
+    return option.value if isinstance(option, Enum) else repr(option)
 
 
 def from_noise(latent: torch.Tensor, seed: int, noise: torch.Tensor | None, *, alone: bool) -> list[Part]:

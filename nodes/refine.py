@@ -19,7 +19,7 @@ class Halves(NamedTuple):
 
 
 @node("sample/SplitSchedule", title="Split schedule", aliases=("SplitSigmas", "sigmas", "refiner", "handover"))
-def split(schedule: Schedule, step: int = Number(10, 1, 10000, step=1)) -> Halves:
+def split(schedule: Schedule, step: int = Number(10, 0, 10_000, step=1)) -> Halves:
     """The noise levels before and after a step: one sampler makes the beginning of a picture, another goes on.
 
     To hand a picture over, as SDXL does to its refiner, give the first part to a sampler, and the whole schedule to the one that goes on,

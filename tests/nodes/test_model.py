@@ -24,7 +24,7 @@ from tests.diffusion.test_gguf import Q, parts_of, write
 
 def picture(parts: LoadedCheckpoint) -> Image:
     words = [run_node(encode_prompt, text_encoder=parts.text_encoder, text=text) for text in ("the cat", "")]
-    latent = run_node(
+    latent, _ = run_node(
         sample_, model=parts.model, positive=words[0], negative=words[1], latent=Latent.empty(16, 16), steps=2, seed=1
     )
     image = run_node(decode_, latent=latent, vae=parts.vae)

@@ -11,7 +11,7 @@ from studio.sdk.testing import run_node
 
 
 def test_settings_add_up_on_the_model_and_leave_the_one_before_alone() -> None:
-    model = run_node(load).model
+    model, *_ = run_node(load)
     fast = run_node(
         compile_, model=run_node(attention, model=run_node(step_cache, model=model, threshold=0.2), kernel="math")
     )

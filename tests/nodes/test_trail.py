@@ -12,7 +12,7 @@ from nodes.sample import Sampled, sample_, schedule_
 from studio.diffusion.family import latents_of
 from studio.engine.step_memory import StepMemory
 from studio.graph.errors import Cancelled, StepsLost, ValueRefused
-from studio.sdk import Latent, Trail, TrailPart
+from studio.sdk import Latent, Schedule, Trail, TrailPart
 from studio.sdk.context import activate
 from studio.sdk.storage import pack_value, unpack_value
 from studio.sdk.testing import Recorder, run_node

@@ -141,7 +141,7 @@ def test_a_plugin_adds_a_type_by_its_name() -> None:
         check_value(tune, parse_type("Sculpture"))
 
 
-def test_every_built_in_type_but_the_trail_has_a_class() -> None:
+def test_every_built_in_type_has_a_class() -> None:
     from studio.sdk.socket_types import class_of
 
-    assert [one.name for one in BUILT_IN if class_of(one.name) is None] == ["Trail", "Any"]
+    assert [one.name for one in BUILT_IN if class_of(one.name) is None] == ["Any"]
