@@ -74,7 +74,7 @@ def test_the_upscaler_learns_to_sharpen() -> None:
     with torch.no_grad():
         before = upscale.psnr(model(given), wanted)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
-    for _ in range(25):
+    for _ in range(100):
         optimizer.zero_grad()
         upscale.loss_of(model, given, wanted).backward()
         optimizer.step()
