@@ -23,9 +23,10 @@ from studio.graph.graph import (
     Socket,
     Subgraph,
     SubgraphId,
-    fresh_id,
+    fresh_ids,
     subgraph_of,
     subgraph_type,
+    unused_name,
 )
 from studio.graph.inside import is_end
 
@@ -82,7 +83,7 @@ def paste(text: str, graph: Graph, at: Point | None = None, *, connected: bool =
     if not (clip.nodes or clip.frames or clip.notes):
         raise CodecError("There is nothing to paste.", where="clipboard", mend="Copy nodes first.")
     subgraphs, types = _fresh_subgraphs(clip, graph)
-    ids = _fresh_ids({id: node.type for id, node in clip.nodes.items()}, set(graph.nodes))
+    ids = fresh_ids(clip.nodes, graph.nodes.keys())
     dx, dy = _shift(clip, at)
     nodes = {
         ids[id]: replace(node, type=types.get(node.type, node.type), position=_moved(node.position, dx, dy))
@@ -95,11 +96,11 @@ def paste(text: str, graph: Graph, at: Point | None = None, *, connected: bool =
         elif connected and output.node in graph.nodes:
             links[Socket(ids[input.node], input.name)] = output
     frames = {
-        FrameId(_unused(id, graph.frames)): replace(frame, position=_moved(frame.position, dx, dy))
+        FrameId(unused_name(id, graph.frames)): replace(frame, position=_moved(frame.position, dx, dy))
         for id, frame in clip.frames.items()
     }
     notes = {
-        NoteId(_unused(id, graph.notes)): replace(note, position=_moved(note.position, dx, dy))
+        NoteId(unused_name(id, graph.notes)): replace(note, position=_moved(note.position, dx, dy))
         for id, note in clip.notes.items()
     }
     edits: list[AnyEdit] = [SetSubgraph(id, subgraph) for id, subgraph in subgraphs.items()]
@@ -156,7 +157,7 @@ def _fresh_subgraphs(clip: Clip, graph: Graph) -> tuple[dict[SubgraphId, Subgrap
     taken = set(graph.subgraphs) | set(clip.subgraphs)
     for id, definition in clip.subgraphs.items():
         if id in graph.subgraphs and graph.subgraphs[id] != definition:
-            renamed[id] = SubgraphId(_unused(id, taken))
+            renamed[id] = SubgraphId(unused_name(id, taken))
             taken.add(renamed[id])
     types = {subgraph_type(old): subgraph_type(new) for old, new in renamed.items()}
     fresh = {
@@ -170,24 +171,6 @@ def _fresh_subgraphs(clip: Clip, graph: Graph) -> tuple[dict[SubgraphId, Subgrap
 def _retyped(definition: Subgraph, types: Mapping[str, str]) -> Subgraph:
     nodes = {id: replace(node, type=types.get(node.type, node.type)) for id, node in definition.graph.nodes.items()}
     return replace(definition, graph=replace(definition.graph, nodes=nodes)) if types else definition
-
-
-def _fresh_ids(types: Mapping[NodeId, str], taken: set[NodeId]) -> dict[NodeId, NodeId]:
-    """For each copied node its own id where that is free, else its words with another number."""
-    ids: dict[NodeId, NodeId] = {}
-    for id in types:
-        stem, _, number = id.rpartition("_")
-        ids[id] = id if id not in taken else fresh_id(stem if number.isdigit() and stem else id, taken)
-        taken.add(ids[id])
-    return ids
-
-
-def _unused(id: str, taken: Collection[str]) -> str:
-    name, count = id, 1
-    while name in taken:
-        count += 1
-        name = f"{id}_{count}"
-    return name
 
 
 def _shift(clip: Clip, at: Point | None) -> Point:

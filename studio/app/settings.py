@@ -50,6 +50,8 @@ class Settings:
     """GiB of main memory for models and results; None is half of it."""
     disk_cache: float = 20.0
     """GiB on disk for results that are kept."""
+    disk_steps: float = 4.0
+    """GiB on disk for the steps of samplers; 0 keeps a few in memory."""
     previews: bool = True
     outputs: str = ""
     """The folder for pictures; empty is the library's own."""

@@ -17,6 +17,7 @@ def configure(settings: Settings, places: Places, *, device: str = "", out: str 
         out=out or settings.outputs,
         memory=round(settings.ram_memory * _GIB) if settings.ram_memory is not None else None,
         disk=round(settings.disk_cache * _GIB),
+        steps=round(settings.disk_steps * _GIB),
         catalog=str(places.cache / CATALOG_FILE),
         plugins=settings.enabled_plugins,
         plugin_folders=(str(places.plugins), *settings.plugin_folders),

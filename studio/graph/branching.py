@@ -11,7 +11,7 @@ from studio.graph.arrange import GRID, Sizes
 from studio.graph.edits import AddNodes, AnyEdit, Batch
 from studio.graph.errors import EditRefused, UnknownNode
 from studio.graph.flat import spec_of
-from studio.graph.graph import Graph, Node, NodeId, Socket, Value, fresh_id
+from studio.graph.graph import Graph, Node, NodeId, Socket, Value, fresh_ids
 from studio.graph.spec import Catalog
 
 START: Final = "start"
@@ -62,7 +62,7 @@ def branch(
         )
     between = {id for id in above if id in changed or changed & _reachable(graph, id, up=True)}
     copied = [id for id in graph.nodes if id == sampler or id in between or id in below]
-    ids = _fresh(copied, set(graph.nodes))
+    ids = fresh_ids(copied, graph.nodes.keys())
     down = _room(graph, copied, sizes)
     nodes = {ids[id]: _copy(graph.nodes[id], down) for id in copied}
     for socket, value in changes.items():
@@ -113,15 +113,6 @@ def _reachable(graph: Graph, start: NodeId, *, up: bool) -> set[NodeId]:
                 seen.add(other)
                 waiting.append(other)
     return seen - {start}
-
-
-def _fresh(copied: Collection[NodeId], taken: set[NodeId]) -> dict[NodeId, NodeId]:
-    ids = {}
-    for id in copied:
-        stem, _, number = id.rpartition("_")
-        ids[id] = fresh_id(stem if number.isdigit() and stem else id, taken)
-        taken.add(ids[id])
-    return ids
 
 
 def _copy(node: Node, down: float) -> Node:

@@ -193,7 +193,7 @@ class StepsLost(NodeError):
         super().__init__(
             f"Step {step} of that run is no longer kept.",
             where=socket,
-            mend="Let steps take more room on the disk, in the settings, or sample fewer or smaller pictures at once.",
+            mend="Give steps more room (disk_steps in the settings file, in GiB), or sample fewer or smaller pictures at once.",
         )
         self.step = step
         self.socket = socket

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Container, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -172,8 +172,24 @@ def fresh_id(type: str, taken: Set[str]) -> NodeId:
     last = type.rpartition("/")[2].rpartition(":")[2]
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", last)
     stem = re.sub(r"[^\w\-]+", "_", words).strip("_").lower() or "node"
+    return NodeId(unused_name(stem, taken))
+
+
+def unused_name(stem: str, taken: Container[object]) -> str:
+    """`stem` where that is free, else with the first number that is: `blur`, then `blur_2` ..."""
     name, count = stem, 1
     while name in taken:
         count += 1
         name = f"{stem}_{count}"
-    return NodeId(name)
+    return name
+
+
+def fresh_ids(ids: Iterable[NodeId], taken: Set[str]) -> dict[NodeId, NodeId]:
+    """For copies of nodes: each its own id where that is free, else its words with another number."""
+    fresh: dict[NodeId, NodeId] = {}
+    held = set(taken)
+    for id in ids:
+        stem, _, number = id.rpartition("_")
+        fresh[id] = NodeId(id if id not in held else unused_name(stem if number.isdigit() and stem else id, held))
+        held.add(fresh[id])
+    return fresh

@@ -6,7 +6,7 @@ graph is led `outward`, to an edit of the document: links at these two nodes mak
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -25,7 +25,19 @@ from studio.graph.edits import (
 )
 from studio.graph.errors import EditRefused
 from studio.graph.flat import subgraph_spec
-from studio.graph.graph import Graph, Node, NodeId, Point, Port, Socket, Subgraph, SubgraphId, Value, subgraph_type
+from studio.graph.graph import (
+    Graph,
+    Node,
+    NodeId,
+    Point,
+    Port,
+    Socket,
+    Subgraph,
+    SubgraphId,
+    Value,
+    subgraph_type,
+    unused_name,
+)
 from studio.graph.spec import Catalog, Input, NodeSpec, Output
 from studio.graph.types import ANY, variable
 
@@ -195,10 +207,10 @@ def _collected(definition: Subgraph, ends: Mapping[str, NodeId], after: Graph) -
             links[input] = output
     inputs = [replace(port, inner=_in_order(port, fed[port.name])) for port in definition.inputs if port.name in fed]
     for input in fed.get(NEW, ()):
-        inputs.append(Port(_unused(input.name, {port.name for port in inputs}), (input,)))
+        inputs.append(Port(unused_name(input.name, {NEW, *(port.name for port in inputs)}), (input,)))
     outputs = [replace(port, inner=(given[port.name],)) for port in definition.outputs if port.name in given]
     if NEW in given:
-        outputs.append(Port(_unused(given[NEW].name, {port.name for port in outputs}), (given[NEW],)))
+        outputs.append(Port(unused_name(given[NEW].name, {NEW, *(port.name for port in outputs)}), (given[NEW],)))
     nodes = {id: node for id, node in after.nodes.items() if id not in (come, go)}
     places = {type: list(after.nodes[ends[type]].position) for type in _ENDS}
     extra = {**definition.extra, _PLACES: places} if places != _listed(_places(definition)) else definition.extra
@@ -246,11 +258,3 @@ def _cut(graph: Graph, id: SubgraphId, before: Subgraph, after: Subgraph) -> lis
         if inner is not None:
             edits.append(InSubgraph(other, inner))
     return edits
-
-
-def _unused(stem: str, taken: Container[str]) -> str:
-    name, count = stem, 1
-    while name in taken or name == NEW:
-        count += 1
-        name = f"{stem}_{count}"
-    return name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from studio.graph.edits import AddNodes, AnyEdit, Batch, RemoveNodes, SetFrame, SetNode, SetNote, SetSubgraph
@@ -21,6 +21,7 @@ from studio.graph.graph import (
     fresh_id,
     subgraph_of,
     subgraph_type,
+    unused_name,
 )
 
 
@@ -57,7 +58,7 @@ def make_subgraph(
     if not inside:
         raise EditRefused("There are no nodes to put into a subgraph.", mend="Select some.")
     _refuse_detour(graph, inside)
-    id = SubgraphId(_unused(_words(title), graph.subgraphs))
+    id = SubgraphId(unused_name(_words(title), graph.subgraphs))
     instance = fresh_id(title, graph.nodes.keys() - inside.keys())
     feeding: dict[Socket, list[Socket]] = {}
     taking: dict[Socket, list[Socket]] = {}
@@ -134,10 +135,10 @@ def unpack_subgraph(graph: Graph, instance: NodeId, whole: Graph | None = None) 
     edits: list[AnyEdit] = [RemoveNodes((instance,)), AddNodes(nodes, links)]
     for name, frame in definition.graph.frames.items():
         place = (frame.position[0] + dx, frame.position[1] + dy)
-        edits.append(SetFrame(FrameId(_unused(name, graph.frames)), replace(frame, position=place)))
+        edits.append(SetFrame(FrameId(unused_name(name, graph.frames)), replace(frame, position=place)))
     for name_of_note, note in definition.graph.notes.items():
         place = (note.position[0] + dx, note.position[1] + dy)
-        edits.append(SetNote(NoteId(_unused(name_of_note, graph.notes)), replace(note, position=place)))
+        edits.append(SetNote(NoteId(unused_name(name_of_note, graph.notes)), replace(note, position=place)))
     if count_instances(whole or graph, id) == 1:
         edits.append(SetSubgraph(id, None))
     return Unpacked(Batch(tuple(edits), "Unpack"), tuple(nodes))
@@ -146,7 +147,7 @@ def unpack_subgraph(graph: Graph, instance: NodeId, whole: Graph | None = None) 
 def separate_instance(graph: Graph, instance: NodeId) -> AnyEdit:
     """Give an instance a definition of its own, so that changes of the others no longer reach it."""
     node, id, definition = _instance(graph, instance)
-    own = SubgraphId(_unused(id, graph.subgraphs))
+    own = SubgraphId(unused_name(id, graph.subgraphs))
     return Batch((SetSubgraph(own, definition), SetNode(instance, replace(node, type=subgraph_type(own)))), "Separate")
 
 
@@ -206,17 +207,9 @@ def _refuse_detour(graph: Graph, inside: Mapping[NodeId, Node]) -> None:
 def _ports(found: Iterable[tuple[str, tuple[Socket, ...]]]) -> tuple[Port, ...]:
     ports: dict[str, Port] = {}
     for name, inner in found:
-        own = _unused(name, ports)
+        own = unused_name(name, ports)
         ports[own] = Port(own, inner)
     return tuple(ports.values())
-
-
-def _unused(stem: str, taken: Container[str]) -> str:
-    name, count = stem, 1
-    while name in taken:
-        count += 1
-        name = f"{stem}_{count}"
-    return name
 
 
 def _words(title: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from studio.graph.graph import (
     NoteId,
     Socket,
     fresh_id,
+    unused_name,
 )
 from studio.graph.spec import Catalog, NodeSpec
 from studio.graph.types import Refusal, SocketType, refusal
@@ -118,7 +119,7 @@ class GraphCommands:
             middle = view.visible_area().center()
             around = QRectF(middle.x() - 200, middle.y() - 100, 400, 200)
         box = around.adjusted(-_FRAME_ROOM, -_FRAME_HEAD, _FRAME_ROOM, _FRAME_ROOM)
-        id = FrameId(_unused("frame", scene.graph.frames))
+        id = FrameId(unused_name("frame", scene.graph.frames))
         frame = Frame("Frame", (round(box.x()), round(box.y())), (round(box.width()), round(box.height())))
         if view.apply(SetFrame(id, frame)):
             scene.select({("frame", id)})
@@ -126,7 +127,7 @@ class GraphCommands:
     def add_note(self) -> None:
         scene, view = self._desk.scene, self._desk.view
         middle = view.visible_area().center()
-        id = NoteId(_unused("note", scene.graph.notes))
+        id = NoteId(unused_name("note", scene.graph.notes))
         if view.apply(SetNote(id, Note("", (round(middle.x() - 120), round(middle.y() - 60))))):
             scene.select({("note", id)})
             self.rename_thing("note", id)
@@ -289,11 +290,3 @@ class GraphCommands:
 def _plain_fit(output: SocketType, input: SocketType) -> bool:
     generic = any(one.variable or one.name == "Any" for one in (output, input))
     return not generic and refusal(output, input) is None
-
-
-def _unused(stem: str, taken: Container[object]) -> str:
-    name, count = stem, 1
-    while name in taken:
-        count += 1
-        name = f"{stem}_{count}"
-    return name
